@@ -54,7 +54,9 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 	case StatementCommit:
 		all = a.Transaction()
 	default:
-		all = append(all, a.CreateSchema())
+		for _, schema := range a.Schemas() {
+			all = append(all, statements.CreateSchema(schema))
+		}
 		all = append(all, made...)
 		if lock, needed := a.LockRow(); needed {
 			all = append(all, lock)

@@ -153,6 +153,11 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 				"x.yaml:5: plan c: schema: A_B is the schema of plan a-b: two plans must not write the same tables",
 			},
 		},
+		"the schema of a plan's loader": {
+			head + "- {name: a-load, source: s, schedule: manual}\n" +
+				"- {name: a, source: s, schedule: manual}\n",
+			[]string{"plan a: schema: a and the schema of plan a-load differ by _load only"},
+		},
 		"schemas": {
 			head + "- {name: a, source: s, schema: 1a, schedule: manual}\n- {name: b, source: s, schema: SYS, schedule: manual}\n",
 			[]string{

@@ -255,9 +255,20 @@ func (r *reader) schema(o object, p *pipeline.Plan, taken map[string]string) {
 		o.fault("schema", "%s is the schema of %s: two plans must not write the same tables",
 			p.Schema, taken[key])
 	default:
+		for other, what := range taken {
+			if other+loadSuffix == key || key+loadSuffix == other {
+				o.fault("schema",
+					"%s and the schema of %s differ by %s only, and the loader keeps its own tables in a schema of that name: choose another",
+					p.Schema, what, loadSuffix)
+			}
+		}
 		taken[key] = o.what
 	}
 }
+
+// loadSuffix ends the name of the schema with the loader's own tables of a plan, see package
+// warehouse.
+const loadSuffix = "_load"
 
 // schedule reads a cron line of five fields, a descriptor such as @daily or @every 6h, or "manual"
 // (nil).

@@ -47,11 +47,8 @@ func (r Repair) Left(resources int64) error {
 }
 
 // ByHand refuses a repair of tables with manual changes that new columns cannot correct. tables
-// must be dropped.
+// must be dropped; their names include the schema.
 func (r Repair) ByHand(what error, tables ...string) error {
-	for i, t := range tables {
-		tables[i] = r.Schema + "." + t
-	}
 	return &fault.Error{
 		Class: fault.Permanent, Err: what,
 		Remedy: "if the folder has the files of all exports since the last full one, drop " + strings.Join(tables, ", ") + ", and rebuild again",

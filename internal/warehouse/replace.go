@@ -42,10 +42,10 @@ func (r Replacement) Lacks(resources int64) error {
 
 // Untold refuses a replacement whose head was changed manually, because lost resources could not be
 // detected.
-func (r Replacement) Untold() error {
+func (r Replacement) Untold(head string) error {
 	return &fault.Error{
 		Class:  fault.Permanent,
-		Err:    fmt.Errorf("table %s.%s was changed by hand, so that it cannot be told whether a resource would be lost", r.Schema, HeadTable(r.Type)),
+		Err:    fmt.Errorf("table %s was changed by hand, so that it cannot be told whether a resource would be lost", head),
 		Remedy: "if the folder has the files of all exports since the last full one, drop that table, and rebuild again",
 	}
 }

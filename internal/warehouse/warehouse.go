@@ -29,6 +29,14 @@ const (
 // LedgerTable is the ledger of a schema.
 const LedgerTable = "_ledger"
 
+// loadSuffix ends the name of the schema with the loader's own tables.
+const loadSuffix = "_load"
+
+// LoadSchema returns the schema of the loader's own tables for a plan's schema, on engines that
+// grant rights by schema: the ledger, the heads, the locks and the stages. So readers of the plan's
+// schema see no half-loaded rows.
+func LoadSchema(schema string) string { return schema + loadSuffix }
+
 // HeadTable holds the newest version of each id of a resource type.
 func HeadTable(resource string) string { return "_head_" + resource }
 

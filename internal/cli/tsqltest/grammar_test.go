@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/flatten"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/setup"
@@ -121,14 +122,66 @@ func widenScripts(t *testing.T) []script {
 			}
 			var there statements.Catalog
 			for i, c := range v.Columns {
-				there = append(there, statements.Found{Table: v.Name, Column: c.Name,
-					Type: "varchar", Length: 1})
+				there = append(there, statements.Found{
+					Schema: "fhir", Table: v.Name, Column: c.Name, Type: "varchar", Length: 1,
+				})
 				n := 1 << (i % 16)
 				target.Longest[v.Name+"."+c.Name] = tsql.Extent{Characters: n, Bytes: n}
 			}
 			for _, st := range target.Widen(there) {
 				out = append(out, script{st.Step + " on " + string(name), grammars[name], st.Text})
 			}
+		}
+	}
+	return out
+}
+
+// rareScripts returns the statements of rebuilds, and of the move of an older version's tables.
+func rareScripts(t *testing.T) []script {
+	t.Helper()
+	var out []script
+	for _, name := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
+		e, err := statements.For(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		columns := []sof.Column{{Name: "id"}, {Name: "born", Kind: sof.Date}}
+		target := statements.Target{
+			Engine: e, Schema: "fhir", Type: "Patient",
+			Views: []flatten.Table{{Name: "patient", Resource: "Patient", Columns: columns}},
+		}
+		all := append(target.Forget(), target.Live(), target.Unwritten(), target.CatalogQuery(),
+			target.LedgerThere(), target.LedgerQuery("fhir", "plan-1"), target.SchemaQuery("fhir_load"))
+		there := statements.Catalog{
+			{Schema: "fhir", Table: "_head_Patient", Column: "_view_set"},
+			{Schema: "fhir", Table: "_ledger", Column: "file_key"},
+			{Schema: "fhir", Table: "_lock_Patient", Column: "attempt"},
+		}
+		both := append(statements.Catalog{}, there...)
+		for _, f := range there {
+			f.Schema = "fhir_load"
+			both = append(both, f)
+		}
+		for _, catalog := range []statements.Catalog{there, both, there[:1]} {
+			moving := statements.Moving{Target: target}
+			moves, types := moving.Moves(catalog)
+			if len(moves) == 0 || len(types) != 1 {
+				t.Fatalf("%d moves, types %q", len(moves), types)
+			}
+			for _, m := range moves {
+				all = append(all, m.Statement)
+				if m.Empty.Text != "" {
+					all = append(all, m.Empty)
+				}
+			}
+			all = append(all, moving.Exclude(types)...)
+		}
+		if e.TransactionalDDL {
+			all = append(all, target.Replace("_rebuild_fhir", both)...)
+			all = append(all, statements.Discard(both, target.Schemas())...)
+		}
+		for _, s := range all {
+			out = append(out, script{s.Step + " on " + string(name), grammars[name], s.Text})
 		}
 	}
 	return out
@@ -149,7 +202,8 @@ func TestGrammar(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	all := slices.Concat(setupScripts(t), viewScripts(t), widenScripts(t))
+	all := slices.Concat(setupScripts(t), viewScripts(t), widenScripts(t),
+		rareScripts(t))
 	seen := map[script]bool{}
 	for _, s := range all {
 		if !seen[s] {

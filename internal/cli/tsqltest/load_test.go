@@ -283,7 +283,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 		"sqlserver": {"CREATE CLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
 		"synapse-dedicated": {
 			"DISTRIBUTION = HASH([_id])", "COPY INTO",
-			"UPDATE [fhir].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS",
+			"UPDATE [fhir_load].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS",
 		},
 		"synapse-serverless": {
 			"CREATE EXTERNAL DATA SOURCE", "OPENROWSET(",
@@ -291,7 +291,7 @@ func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 			"-- with snapshot=20: snapshot\nCREATE EXTERNAL TABLE",
 		},
 		"fabric": {
-			"COPY INTO", "varchar(8000)", "UPDATE [fhir].[_lock_Patient]",
+			"COPY INTO", "varchar(8000)", "UPDATE [fhir_load].[_lock_Patient]",
 			"COMMIT TRANSACTION",
 		},
 	} {

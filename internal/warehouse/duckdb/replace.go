@@ -54,7 +54,7 @@ func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Repla
 	}
 	if head := there[strings.ToLower(names[0])]; head != nil {
 		if missing, err := missingColumns(r.Schema, wantedTables(r.Type, nil)[0], head); err != nil || len(missing) > 0 {
-			return r.Untold()
+			return r.Untold(r.Schema + "." + warehouse.HeadTable(r.Type))
 		}
 		join := tableName(r.Schema, names[0]) + " AS h LEFT JOIN " + tableName(r.From, names[0]) + " AS n ON n.id = h.id"
 		var lacking int64

@@ -85,7 +85,7 @@ func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (f
 	if err := w.collation(ctx, s); err != nil {
 		return false, err
 	}
-	there, err := s.catalog(ctx, t)
+	there, err := w.moved(ctx, s, t)
 	if err != nil {
 		return false, err
 	}
@@ -99,7 +99,7 @@ func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (f
 	if err := w.widen(ctx, s, t, there); err != nil {
 		return false, err
 	}
-	for _, st := range t.Abandoned(there, w.o.Now().Add(-abandonedAfter)) {
+	for _, st := range there.Abandoned(w.o.Now().Add(-abandonedAfter)) {
 		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 			return false, err
 		}
@@ -127,7 +127,7 @@ func (w *definer) widen(
 			Err: fmt.Errorf("column %s of schema %s is too narrow for the rows of this commit, "+
 				"and the server cannot widen it: %w", column, t.Schema, err),
 			Remedy: "drop the statistics, indexes and views of others that use the column, " +
-				t.Rebuilding(),
+				t.Rebuilding(t.Type),
 		}
 	}
 	return nil
@@ -195,10 +195,8 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 	if err := w.rowVersions(ctx, s); err != nil {
 		return err
 	}
-	if len(there) == 0 {
-		if err := w.defineSchema(ctx, s, t); err != nil {
-			return err
-		}
+	if err := w.createSchemas(ctx, s, t, there); err != nil {
+		return err
 	}
 	if w.engine.TransactionalDDL {
 		todo = append([]statements.Statement{{Step: "begin", Text: "BEGIN TRANSACTION"}}, append(todo, statements.Statement{Step: "commit", Text: "COMMIT TRANSACTION"})...)
@@ -212,14 +210,19 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 	return nil
 }
 
-// defineSchema creates the schema if it does not exist.
-func (w *definer) defineSchema(ctx context.Context, s session, t statements.Target) error {
-	_, known, err := s.number(ctx, t.SchemaQuery())
-	if err != nil || known {
-		return err
-	}
-	if _, err := s.exec(ctx, t.CreateSchema()); err != nil {
-		return fmt.Errorf("make schema %s: %w", t.Schema, err)
+// createSchemas creates the schemas that do not exist.
+func (w *definer) createSchemas(ctx context.Context, s session, t statements.Target, there statements.Catalog) error {
+	for _, schema := range there.Lacks(t.Schemas()) {
+		_, known, err := s.number(ctx, t.SchemaQuery(schema))
+		if err != nil {
+			return err
+		}
+		if known {
+			continue
+		}
+		if _, err := s.exec(ctx, statements.CreateSchema(schema)); err != nil {
+			return fmt.Errorf("make schema %s: %w", schema, err)
+		}
 	}
 	return nil
 }
@@ -297,7 +300,7 @@ func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st
 			return err
 		}
 		if n == 0 {
-			return fmt.Errorf("table [%s].[_lock_%s] has no row: %w", t.Schema, t.Type, w.restoreLock(ctx, s, t))
+			return fmt.Errorf("the lock table of %s in schema %s has no row: %w", t.Type, t.Schemas()[1], w.restoreLock(ctx, s, t))
 		}
 		return nil
 	}

@@ -56,7 +56,7 @@ func TestAConflictAtCommitIsRunAgainOnTheSameStage(t *testing.T) {
 func TestALockIsWaitedForAMinuteAtMost(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
-		n := requestOf(t, engine, func(text string) bool { return strings.Contains(text, "UPDATE [fhir].[_lock_") })
+		n := requestOf(t, engine, func(text string) bool { return strings.Contains(text, "UPDATE [fhir_load].[_lock_") })
 		w := newWorld(t, engine)
 		w.set(n, false, sqlserver.Fault{Stall: true})
 		impatient := w.openAt(t, w.lake, faultViews.Tables, now, func(o *mssql.Options) { o.LockWait = 50 * time.Millisecond })

@@ -92,7 +92,7 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 				t.Errorf("%s: tables (-model +got):\n%s", engine, d)
 			}
 		}
-		for name := range w.db.Content("fhir") {
+		for name := range w.db.Content("fhir_load") {
 			if strings.HasPrefix(name, "_stage_") {
 				t.Errorf("%s: %s is left", engine, name)
 			}

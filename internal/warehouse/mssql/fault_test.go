@@ -143,7 +143,7 @@ func (w *world) prepareFor(t *testing.T, views flattentest.Views, resourceType, 
 // stages returns the remaining tables of attempts.
 func (w *world) stages() []string {
 	var out []string
-	for name := range w.db.Content("fhir") {
+	for name := range w.db.Content("fhir_load") {
 		if strings.HasPrefix(name, "_stage_") {
 			out = append(out, name)
 		}

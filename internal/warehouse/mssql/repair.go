@@ -45,7 +45,7 @@ func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, 
 	if err := w.collation(ctx, s); err != nil {
 		return err
 	}
-	there, err := s.catalog(ctx, t)
+	there, err := w.moved(ctx, s, t)
 	if err != nil {
 		return err
 	}
@@ -53,7 +53,7 @@ func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, 
 	if err != nil {
 		return err
 	}
-	if there.Has(warehouse.HeadTable(r.Type)) {
+	if t.HasHead(there) {
 		live, _, err := s.number(ctx, t.Live())
 		if err != nil {
 			return err

@@ -30,7 +30,7 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 			if err != nil {
 				return err
 			}
-			if !made.Has(warehouse.HeadTable(r.Type)) {
+			if !beside.HasHead(made) {
 				if try > 1 {
 					return nil // an earlier try's COMMIT, whose answer was lost
 				}
@@ -42,17 +42,15 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 }
 
 func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target, r warehouse.Replacement) error {
-	there, err := s.catalog(ctx, t)
+	there, err := w.moved(ctx, s, t)
 	if err != nil {
 		return err
 	}
 	if !t.Comparable(there) {
-		return r.Untold()
+		return r.Untold(t.Schemas()[1] + "." + warehouse.HeadTable(r.Type))
 	}
-	if len(there) == 0 {
-		if err := w.defineSchema(ctx, s, t); err != nil {
-			return err
-		}
+	if err := w.createSchemas(ctx, s, t, there); err != nil {
+		return err
 	}
 	for _, st := range t.Replace(r.From, there) {
 		switch st.Step {
@@ -74,20 +72,26 @@ func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target,
 	return nil
 }
 
-// Discard drops a schema with its tables, if it exists.
+// Discard drops a schema and its loader's schema with their tables, if they exist.
 func (w *Warehouse) Discard(ctx context.Context, schema string) error {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	return w.pool.Again(ctx, func(int) error {
 		return w.with(ctx, func(s session) error {
-			_, known, err := s.number(ctx, t.SchemaQuery())
-			if err != nil || !known {
-				return err
-			}
 			there, err := s.catalog(ctx, t)
 			if err != nil {
 				return err
 			}
-			return s.execAll(ctx, t.Discard(there))
+			var known []string
+			for _, name := range t.Schemas() {
+				_, is, err := s.number(ctx, t.SchemaQuery(name))
+				if err != nil {
+					return err
+				}
+				if is {
+					known = append(known, name)
+				}
+			}
+			return s.execAll(ctx, statements.Discard(there, known))
 		})
 	})
 }

@@ -84,7 +84,7 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 						t.Errorf("fault %d, at %s: ledger of %s: %+v, %v", n, hit, export, entries, err)
 					}
 				}
-				if err := c.Discard(t.Context(), replaced.From); err != nil || len(w.db.Content(replaced.From)) > 0 {
+				if err := c.Discard(t.Context(), replaced.From); err != nil || len(w.Content(t, replaced.From)) > 0 {
 					t.Errorf("fault %d, at %s: discard: %v", n, hit, err)
 				}
 				if hit == "" {
@@ -208,15 +208,15 @@ func TestAReplacementLosesNothing(t *testing.T) {
 		}
 	}
 	by := w.db.Session("pool")
-	for _, text := range []string{"DROP TABLE [fhir].[_head_Patient]", "CREATE TABLE [fhir].[_head_Patient] ([_id] varchar(64) NOT NULL)"} {
+	for _, text := range []string{"DROP TABLE [fhir_load].[_head_Patient]", "CREATE TABLE [fhir_load].[_head_Patient] ([_id] varchar(64) NOT NULL)"} {
 		if _, err := by.Batch(t.Context(), text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "table fhir._head_Patient was changed by hand") {
+	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "table fhir_load._head_Patient was changed by hand") {
 		t.Errorf("a head that was changed: %v", err)
 	}
-	if _, err := by.Batch(t.Context(), "DROP TABLE [fhir].[_head_Patient]", nil); err != nil {
+	if _, err := by.Batch(t.Context(), "DROP TABLE [fhir_load].[_head_Patient]", nil); err != nil {
 		t.Fatal(err)
 	}
 	if err := c.Replace(t.Context(), replaced); err != nil {

@@ -263,7 +263,7 @@ func TestALostLockRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.ExecContext(t.Context(), "DELETE FROM [fhir].[_lock_Patient] WHERE [k] = 1"); err != nil {
+		if _, err := db.ExecContext(t.Context(), "DELETE FROM [fhir_load].[_lock_Patient] WHERE [k] = 1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {

@@ -3,6 +3,8 @@ package mssql
 import (
 	"context"
 	"database/sql"
+	"slices"
+	"strings"
 
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -44,7 +46,7 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 		var f statements.Found
 		var length, precision, scale sql.NullInt64
 		var nullable sql.NullString
-		if err := scan(&f.Table, &f.Column, &f.Type, &length, &precision, &scale, &nullable); err != nil {
+		if err := scan(&f.Schema, &f.Table, &f.Column, &f.Type, &length, &precision, &scale, &nullable); err != nil {
 			return err
 		}
 		f.Length, f.Precision, f.Scale, f.NotNull = int(length.Int64), int(precision.Int64), int(scale.Int64), nullable.String == "NO"
@@ -56,16 +58,21 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 
 // ledger lists the committed files of an export. It returns none if there is no ledger.
 func (s session) ledger(ctx context.Context, t statements.Target, export string) ([]pipeline.LedgerEntry, error) {
-	there := false
+	var schemas []string
 	if err := s.query(ctx, t.LedgerThere(), func(scan func(...any) error) error {
 		var name string
-		there = true
-		return scan(&name)
-	}); err != nil || !there {
+		err := scan(&name)
+		schemas = append(schemas, name)
+		return err
+	}); err != nil || len(schemas) == 0 {
 		return nil, err
 	}
+	from := t.Schemas()[1]
+	if !slices.ContainsFunc(schemas, func(name string) bool { return strings.EqualFold(name, from) }) {
+		from = t.Schema // an older version's
+	}
 	var out []pipeline.LedgerEntry
-	err := s.query(ctx, t.LedgerQuery(export), func(scan func(...any) error) error {
+	err := s.query(ctx, t.LedgerQuery(from, export), func(scan func(...any) error) error {
 		var e pipeline.LedgerEntry
 		if err := scan(&e.Path, &e.ETag, &e.Type, &e.Lines, &e.Applied, &e.Superseded, &e.Filtered, &e.Quarantined, &e.Blank, &e.Deleted); err != nil {
 			return err

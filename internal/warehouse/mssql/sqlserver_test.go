@@ -102,7 +102,7 @@ func newReal(t *testing.T, dsn string) *real {
 	_, _ = rand.Read(b[:])
 	r := &real{dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: sharedReader(t, dsn), pool: sharedPool(t, dsn)}
 	t.Cleanup(func() {
-		for _, schema := range []string{"fhir", "Other"} {
+		for _, schema := range []string{"fhir", "fhir_load", "Other", "Other_load"} {
 			r.drop(t, schema)
 		}
 	})
@@ -206,7 +206,7 @@ func (r renamed) Ledger(ctx context.Context, schema, export string) ([]pipeline.
 func (r *real) Content(t *testing.T, schema string) refwarehouse.Content {
 	t.Helper()
 	c := refwarehouse.Content{}
-	for _, table := range r.tables(t, schema) {
+	for _, table := range append(r.tables(t, schema), r.tables(t, warehouse.LoadSchema(schema))...) {
 		if isHead := strings.HasPrefix(table[1], warehouse.HeadTable("")); isHead || !strings.HasPrefix(table[1], "_") {
 			r.content(t, table, isHead, c)
 		}

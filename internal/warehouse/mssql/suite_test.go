@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"sync"
 	"testing"
@@ -103,7 +104,9 @@ func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, 
 // Content implements pipelinetest.Store.
 func (s *store) Content(_ *testing.T, schema string) refwarehouse.Content {
 	c := refwarehouse.Content{}
-	for name, table := range s.db.Content(schema) {
+	content := s.db.Content(schema)
+	maps.Copy(content, s.db.Content(warehouse.LoadSchema(schema)))
+	for name, table := range content {
 		isHead := strings.HasPrefix(name, warehouse.HeadTable(""))
 		if strings.HasPrefix(name, "_") && !isHead {
 			continue

@@ -236,13 +236,17 @@ var fixed = map[string][]string{
 
 // granted reports whether a principal has a right: directly or by a role, on the schema or the
 // database, or by a wider right. A denial to any of them removes it.
-func (c *catalog) granted(to string, r right, schema string) bool {
+func (c *catalog) granted(to string, r right, s Setup) bool {
 	roles := c.roles(to)
 	var held []permission
 	for _, role := range roles {
 		for _, name := range fixed[strings.ToLower(role)] {
 			held = append(held, permission{on: onDatabase, name: name})
 		}
+	}
+	on, schema := r.on, s.Schema
+	if on == onLoadSchema {
+		on, schema = onSchema, s.loadSchema() // as in the catalog
 	}
 	what := map[scope]string{onSchema: schema, onCredential: sharedName}
 	for _, p := range c.permissions {
@@ -252,13 +256,13 @@ func (c *catalog) granted(to string, r right, schema string) bool {
 	}
 	has := func(p permission, name string, on scope) bool { return p.name == name && p.on == on }
 	covers := func(p permission) bool {
-		wide := has(p, "CONTROL", onDatabase) || has(p, "CONTROL", r.on) || has(p, r.permission, r.on)
+		wide := has(p, "CONTROL", onDatabase) || has(p, "CONTROL", on) || has(p, r.permission, on)
 		switch {
 		case wide:
 			return true
-		case r.on == onSchema:
+		case on == onSchema:
 			return has(p, r.permission, onDatabase)
-		case r.on == onDatabase && (strings.HasPrefix(r.permission, "CREATE ") || strings.HasPrefix(r.permission, "ALTER ANY ")):
+		case on == onDatabase && (strings.HasPrefix(r.permission, "CREATE ") || strings.HasPrefix(r.permission, "ALTER ANY ")):
 			return has(p, "ALTER", onDatabase)
 		}
 		return false

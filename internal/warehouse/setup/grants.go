@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
 )
 
 // scope is the object of a right.
@@ -12,6 +13,7 @@ type scope string
 const (
 	onDatabase   scope = "database"
 	onSchema     scope = "schema"
+	onLoadSchema scope = "schema of the loader" // only engines with tables have it
 	onCredential scope = "credential"
 )
 
@@ -29,37 +31,54 @@ const sharedName = "fhirsynapse"
 func (s Setup) loaderRights() []right {
 	switch s.Engine {
 	case tsql.SQLServer:
-		rights := []right{
-			{"SELECT", onSchema, "Reads the ledger, the heads and the stages, and finds the tables in the catalog."},
-			{"INSERT", onSchema, "Fills the stages by bulk copy, and from them the tables, the heads and the ledger."},
-			{"DELETE", onSchema, "Takes out the rows that a newer version of their resource replaces."},
-			{"ALTER", onSchema, "Creates the tables and their indexes, adds the columns of a changed view, creates and drops the stages of each commit."},
-			{"CREATE TABLE", onDatabase, "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."},
-		}
+		rights := append(s.tables("Creates the tables and their indexes, adds the columns of a changed view."),
+			right{"SELECT", onLoadSchema, readsOwn},
+			right{"INSERT", onLoadSchema, "Fills the stages by bulk copy, and from them the heads and the ledger."},
+			right{"DELETE", onLoadSchema, replacesHeads},
+			right{"ALTER", onLoadSchema, ownTables},
+			right{"CREATE TABLE", onDatabase, createTable})
 		if s.Rebuild {
-			rights = append(rights, right{"CREATE SCHEMA", onDatabase, "load --rebuild builds tables in the schema " +
-				tsql.Quote("_rebuild_"+s.Schema) + ", which it creates, owns and drops; those tables then take the place of the old ones."})
+			rights = append(rights, right{"CREATE SCHEMA", onDatabase, "load --rebuild builds tables in the schemas " +
+				tsql.Quote(warehouse.Beside(s.Schema)) + " and " + tsql.Quote(warehouse.LoadSchema(warehouse.Beside(s.Schema))) +
+				", which it creates, owns and drops; those tables then take the place of the old ones."})
 		}
 		return rights
 	case tsql.Dedicated:
-		return append(s.copying(), right{"ALTER", onSchema, "Creates the tables and their statistics, adds the columns of a changed view, creates and drops the stages of each commit."})
+		return s.copying("Creates the tables and their statistics, adds the columns of a changed view.")
 	case tsql.Fabric:
-		return append(s.copying(), right{"ALTER", onSchema, "Creates the tables, adds the columns of a changed view, creates and drops the stages of each commit."})
+		return s.copying("Creates the tables, adds the columns of a changed view.")
 	default:
 		return s.publishing()
 	}
 }
 
-// copying returns the common rights for engines with COPY INTO.
-func (s Setup) copying() []right {
+const (
+	readsOwn      = "Reads the ledger, the heads and the stages, and finds them in the catalog."
+	replacesHeads = "Takes out the heads that a newer version of their resource replaces."
+	ownTables     = "Creates the ledger and the heads, creates and drops the stages of each commit."
+	createTable   = "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."
+)
+
+// tables returns the rights on the tables that people read.
+func (s Setup) tables(alter string) []right {
 	return []right{
-		{"SELECT", onSchema, "Reads the ledger, the heads and the stages, and finds the tables in the catalog."},
-		{"INSERT", onSchema, "Fills the stages by COPY INTO, and from them the tables, the heads and the ledger."},
-		{"UPDATE", onSchema, "Updates the row of a lock table, which keeps other commits of the type out; load --rebuild marks the heads."},
+		{"SELECT", onSchema, "Finds the tables in the catalog, and in them the rows of a resource."},
+		{"INSERT", onSchema, "Fills the tables from the stages."},
 		{"DELETE", onSchema, "Takes out the rows that a newer version of their resource replaces."},
-		{"CREATE TABLE", onDatabase, "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."},
-		{"ADMINISTER DATABASE BULK OPERATIONS", onDatabase, "COPY INTO needs it besides INSERT."},
+		{"ALTER", onSchema, alter},
 	}
+}
+
+// copying returns the rights for engines with COPY INTO.
+func (s Setup) copying(alter string) []right {
+	return append(s.tables(alter),
+		right{"SELECT", onLoadSchema, readsOwn},
+		right{"INSERT", onLoadSchema, "Fills the stages by COPY INTO, and from them the heads and the ledger."},
+		right{"UPDATE", onLoadSchema, "Updates the row of a lock table, which keeps other commits of the type out; load --rebuild marks the heads."},
+		right{"DELETE", onLoadSchema, replacesHeads},
+		right{"ALTER", onLoadSchema, ownTables},
+		right{"CREATE TABLE", onDatabase, createTable},
+		right{"ADMINISTER DATABASE BULK OPERATIONS", onDatabase, "COPY INTO needs it besides INSERT."})
 }
 
 // publishing returns the rights on the serverless pool, which has views instead of tables.
@@ -83,7 +102,7 @@ func (s Setup) publishing() []right {
 
 // readerRights returns the rights of the readers' role.
 func (s Setup) readerRights() []right {
-	rights := []right{{"SELECT", onSchema, "Reads the tables. The schema also has tables of the loader, whose names begin with an underscore: ledger, heads, and stages while a commit is under way."}}
+	rights := []right{{"SELECT", onSchema, "Reads the tables. What the loader keeps for itself is in another schema, " + tsql.Quote(s.loadSchema()) + "."}}
 	if s.Engine == tsql.Serverless {
 		rights[0].why = "Reads the views. The schema also has views of the loader, whose names begin with _newest_: they show whole resources."
 		rights = append(rights,
@@ -93,11 +112,16 @@ func (s Setup) readerRights() []right {
 	return rights
 }
 
+// loadSchema is the schema of the loader's own tables.
+func (s Setup) loadSchema() string { return warehouse.LoadSchema(s.Schema) }
+
 // securable returns the ON clause of a right, and its name in messages.
 func (s Setup) securable(on scope) (clause, called string) {
 	switch on {
 	case onSchema:
 		return " ON SCHEMA::" + tsql.Quote(s.Schema), "schema " + tsql.Quote(s.Schema)
+	case onLoadSchema:
+		return " ON SCHEMA::" + tsql.Quote(s.loadSchema()), "schema " + tsql.Quote(s.loadSchema())
 	case onCredential:
 		return " ON DATABASE SCOPED CREDENTIAL::" + tsql.Quote(sharedName), "credential " + tsql.Quote(sharedName)
 	default:
@@ -111,6 +135,6 @@ func (s Setup) grant(r right, to string) Step {
 	return Step{
 		Part: Database, What: fmt.Sprintf("%s on %s for %s", r.permission, called, tsql.Quote(to)), Why: r.why,
 		Text:  "GRANT " + r.permission + clause + " TO " + tsql.Quote(to),
-		there: func(c *catalog) bool { return c.granted(to, r, s.Schema) },
+		there: func(c *catalog) bool { return c.granted(to, r, s) },
 	}
 }

@@ -3,6 +3,7 @@ package setup_test
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -48,6 +49,35 @@ var needs = []struct {
 	{"DROP EXTERNAL TABLE ", []string{"ALTER"}},
 }
 
+var (
+	inSchema    = regexp.MustCompile(`\[(fhir|fhir_load)\]\.`)
+	alterSchema = regexp.MustCompile(`^ALTER SCHEMA \[(\w+)\]`)
+)
+
+// on returns the right as it is granted: SELECT on the schemas that a statement mentions, other
+// rights on the schema of its target. Schemas of a rebuild belong to their creator.
+func on(right, text string) []string {
+	switch right {
+	case "SELECT", "INSERT", "UPDATE", "DELETE", "ALTER":
+	default:
+		return []string{right}
+	}
+	var out []string
+	target := alterSchema.FindStringSubmatch(text)
+	for _, m := range inSchema.FindAllStringSubmatch(text, -1) {
+		if target == nil {
+			target = m
+		}
+		if right == "SELECT" {
+			out = append(out, right+" ON SCHEMA::["+m[1]+"]")
+		}
+	}
+	if right != "SELECT" && target != nil {
+		out = append(out, right+" ON SCHEMA::["+target[1]+"]")
+	}
+	return out
+}
+
 // needed returns the smallest set of rights for statements.
 func needed(t *testing.T, texts []string) []string {
 	t.Helper()
@@ -58,7 +88,9 @@ func needed(t *testing.T, texts []string) []string {
 			if strings.HasPrefix(text, n.begins) {
 				known = true
 				for _, r := range n.rights {
-					out[r] = true
+					for _, granted := range on(r, text) {
+						out[granted] = true
+					}
 				}
 			}
 		}
@@ -77,7 +109,10 @@ func granted(s setup.Setup, to string) []string {
 	out := map[string]bool{}
 	for _, step := range s.Steps() {
 		if right, is := strings.CutSuffix(step.Text, " TO ["+to+"]"); is && strings.HasPrefix(right, "GRANT ") {
-			right, _, _ = strings.Cut(strings.TrimPrefix(right, "GRANT "), " ON ")
+			right = strings.TrimPrefix(right, "GRANT ")
+			if name, _, is := strings.Cut(right, " ON DATABASE SCOPED CREDENTIAL::"); is {
+				right = name
+			}
 			out[right] = true
 		}
 	}
@@ -115,11 +150,12 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	shred, err := a.Shred(v)
 	must([]statements.Statement{shred}, err)
 	must(a.Ensure(nil))
-	must(a.Ensure(statements.Catalog{{Table: "patient", Column: "_id", Type: "varchar", Length: -1},
-		{Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Table: "patient",
-			Column: "_last_updated", Type: "datetime2"}, {Table: "patient", Column: "_export",
+	must(a.Ensure(statements.Catalog{{Schema: "fhir", Table: "patient", Column: "_id", Type: "varchar", Length: -1},
+		{Schema: "fhir", Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Schema: "fhir", Table: "patient",
+			Column: "_last_updated", Type: "datetime2"}, {Schema: "fhir", Table: "patient", Column: "_export",
 			Type: "varchar", Length: -1}}))
-	all = append(all, a.CatalogQuery(), a.SchemaQuery(), a.CreateSchema(), a.LedgerThere(), a.LedgerQuery("x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
+	all = append(all, a.CatalogQuery(), a.SchemaQuery("fhir"), statements.CreateSchema("fhir"), a.LedgerThere(),
+		a.LedgerQuery("fhir_load", "x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
 	if lock, is := a.LockRow(); is {
 		all = append(all, lock)
 	}
@@ -130,8 +166,8 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	}
 	all = append(append(append(all, a.Transaction()...), a.DropStage()...), a.CreateStatistics()...)
 	if e.TransactionalDDL {
-		there := statements.Catalog{{Table: "patient", Column: "x", Type: "int"}}
-		again = append(target.Replace("_rebuild_fhir", there), target.Discard(there)...)
+		there := statements.Catalog{{Schema: "fhir", Table: "patient", Column: "x", Type: "int"}}
+		again = append(target.Replace("_rebuild_fhir", there), statements.Discard(there, target.Schemas())...)
 	} else {
 		again = append(target.Forget(), target.Live(), target.Unwritten())
 	}
@@ -181,9 +217,9 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 func TestReadersRead(t *testing.T) {
 	t.Parallel()
 	for _, engine := range tsql.Engines() {
-		want := []string{"SELECT"}
+		want := []string{"SELECT ON SCHEMA::[fhir]"} // and nothing of the loader's
 		if engine == tsql.Serverless {
-			want = needed(t, []string{"SELECT * FROM OPENROWSET("})
+			want = needed(t, []string{"SELECT * FROM [fhir].[patient], OPENROWSET("})
 		}
 		s := usual(engine)
 		compare(t, fmt.Sprint(engine), want, granted(s, s.ReaderRole()))

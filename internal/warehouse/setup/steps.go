@@ -50,7 +50,7 @@ func (s steps) all() []Step {
 		all = append(all, s.collation())
 	}
 	all = append(all, s.user(s.Principal)...)
-	all = append(all, s.schema())
+	all = append(all, s.schemas()...)
 	if s.Engine == tsql.Serverless {
 		all = append(all, s.external()...)
 	}
@@ -173,12 +173,20 @@ func (s steps) user(name string) []Step {
 	}}
 }
 
-func (s steps) schema() Step {
+// schemas returns the steps that create the plan's schema and, on engines with tables, the loader's.
+func (s steps) schemas() []Step {
+	all := []Step{s.schema(s.Schema, "The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.")}
+	if s.Engine == tsql.Serverless {
+		return all
+	}
+	return append(all, s.schema(s.loadSchema(), "The schema of what the loader keeps for itself: the ledger, the heads, and the stages while a commit is under way. Readers have no right on it."))
+}
+
+func (s steps) schema(name, why string) Step {
 	return Step{
-		Part: Database, What: "schema " + tsql.Quote(s.Schema),
-		Why:   "The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.",
-		Text:  guarded("SCHEMA_ID("+s.literal(s.Schema)+") IS NULL", "EXEC ("+s.literal("CREATE SCHEMA "+tsql.Quote(s.Schema)+" AUTHORIZATION [dbo]")+")"),
-		there: func(c *catalog) bool { return c.schema(s.Schema) },
+		Part: Database, What: "schema " + tsql.Quote(name), Why: why,
+		Text:  guarded("SCHEMA_ID("+s.literal(name)+") IS NULL", "EXEC ("+s.literal("CREATE SCHEMA "+tsql.Quote(name)+" AUTHORIZATION [dbo]")+")"),
+		there: func(c *catalog) bool { return c.schema(name) },
 	}
 }
 

@@ -1,6 +1,7 @@
 package tables
 
 import (
+	"context"
 	"slices"
 	"strings"
 
@@ -10,7 +11,7 @@ import (
 )
 
 // define creates and drops schemas and tables.
-func (s *definitions) define(st ast.Statement) error {
+func (s *definitions) define(ctx context.Context, st ast.Statement) error {
 	db := s.db
 	switch st := st.(type) {
 	case *ast.CreateSchemaStatement:
@@ -25,7 +26,7 @@ func (s *definitions) define(st ast.Statement) error {
 		delete(db.schemas, name)
 		s.undo = append(s.undo, undo{defined: func() { db.schemas[name] = true }})
 	case *ast.AlterSchemaStatement:
-		return s.transfer(st)
+		return s.transfer(ctx, st)
 	case *ast.CreateTableStatement:
 		return s.createTable(st)
 	case *ast.AlterTableAddTableElementStatement:
@@ -46,7 +47,7 @@ func (s *definitions) define(st ast.Statement) error {
 		}
 	case *ast.DropTableStatement:
 		for _, o := range st.Objects {
-			t, err := s.of(o)
+			t, err := s.unused(ctx, o)
 			if err != nil {
 				return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
 			}
@@ -61,10 +62,10 @@ func (s *definitions) define(st ast.Statement) error {
 }
 
 // transfer moves a table into another schema.
-func (s *definitions) transfer(st *ast.AlterSchemaStatement) error {
-	t, err := s.of(st.ObjectName)
+func (s *definitions) transfer(ctx context.Context, st *ast.AlterSchemaStatement) error {
+	t, err := s.unused(ctx, st.ObjectName)
 	if err != nil {
-		return err
+		return fail(15151, "Cannot find the object '%s', because it does not exist or you do not have permission.", st.ObjectName.BaseIdentifier.Value)
 	}
 	from, to := t.schema, st.Name.Value
 	if !s.db.schemas[strings.ToLower(to)] {
@@ -81,6 +82,24 @@ func (s *definitions) transfer(st *ast.AlterSchemaStatement) error {
 	move(from, to)
 	s.undo = append(s.undo, undo{defined: func() { move(to, from) }})
 	return nil
+}
+
+// unused returns a table after the transactions of others that have changed its rows have ended.
+func (s *definitions) unused(ctx context.Context, o *ast.SchemaObjectName) (*table, error) {
+	for {
+		t, err := s.of(o)
+		if err != nil {
+			return nil, err
+		}
+		other := func(by *session) bool { return by != nil && by != s.as }
+		used := slices.ContainsFunc(t.rows, func(r *row) bool { return other(r.madeBy) || other(r.takenBy) })
+		if !used && !other(s.db.definer) {
+			return t, nil
+		}
+		if err := s.db.wait(ctx); err != nil {
+			return nil, err
+		}
+	}
 }
 
 func (s *queries) of(o *ast.SchemaObjectName) (*table, error) {

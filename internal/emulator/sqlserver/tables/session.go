@@ -165,8 +165,9 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 	if err := s.settled(ctx); err != nil {
 		return none, err
 	}
+	err := s.define(ctx, st)
 	s.db.definer = s
-	return none, s.define(st)
+	return none, err
 }
 
 // settled waits for the end of other sessions' definitions.

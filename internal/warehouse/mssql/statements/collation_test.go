@@ -54,7 +54,7 @@ func TestTablesOfOlderVersionsKeepTheirShortIDs(t *testing.T) {
 	id := Column{"_id", target.name(idLength), true}
 	for length, ok := range map[int]bool{128: true, 64: true, 32: false, -1: true} {
 		found := Found{Table: "t", Column: "_id", Type: "varchar", Length: length}
-		if err := found.refused(target, id); (err == nil) != ok {
+		if err := found.refused(id); (err == nil) != ok {
 			t.Errorf("%d characters: %v", length, err)
 		}
 	}

@@ -37,12 +37,12 @@ const (
 )
 
 func (a Attempt) stage(part string) string {
-	return tsql.Quote(a.Schema) + "." + tsql.Quote(a.Stage+"_"+part)
+	return tsql.Quote(a.loadSchema()) + "." + tsql.Quote(a.Stage+"_"+part)
 }
 
 // Files returns the stage of the batch's files with their known counts.
 func (a Attempt) Files() Table {
-	return Table{Schema: a.Schema, Name: a.Stage + "_" + partFile, Columns: sorted([]Column{
+	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partFile, Columns: sorted([]Column{
 		{fileColumn, "int", true},
 		{"file_key", a.name(keyLength), true},
 		{"path", a.text("1024"), true},
@@ -56,7 +56,7 @@ func (a Attempt) Files() Table {
 
 // Heads returns the stage of the lines that are resources.
 func (a Attempt) Heads() Table {
-	return Table{Schema: a.Schema, Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn, Columns: sorted([]Column{
+	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn, Columns: sorted([]Column{
 		{fileColumn, "int", true},
 		{lineColumn, "bigint", true},
 		{warehouse.IDColumn, a.name(idLength), true},
@@ -71,12 +71,12 @@ func (a Attempt) Rows(v flatten.Table) Table {
 	for _, c := range v.Columns {
 		columns = append(columns, Column{Name: c.Name, Type: columnType(a.Target, v.Name, c)})
 	}
-	return Table{Schema: a.Schema, Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
+	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
 }
 
 // Docs returns the stage of the resources themselves.
 func (a Attempt) Docs() Table {
-	return Table{Schema: a.Schema, Name: a.Stage + "_" + partDoc, Columns: []Column{
+	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partDoc, Columns: []Column{
 		{fileColumn, "int", true}, {lineColumn, "bigint", true}, {"doc", a.text("max"), true},
 	}}
 }
@@ -94,7 +94,7 @@ func (a Attempt) Shred(v *sof.View) (Statement, error) {
 // enforce keys, its key proves one winner per id.
 func (a Attempt) winners() Table {
 	return Table{
-		Schema: a.Schema, Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Schema: a.loadSchema(), Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
 		Columns: []Column{
 			{warehouse.IDColumn, a.name(idLength), true},
 			{warehouse.VersionColumn, a.name(versionLength), true},
@@ -138,7 +138,7 @@ func (a Attempt) DropStage() []Statement {
 	}
 	out := make([]Statement, len(parts))
 	for i, p := range parts {
-		out[i] = drop(a.Schema, a.Stage+"_"+p)
+		out[i] = drop(a.loadSchema(), a.Stage+"_"+p)
 		out[i].Step = "drop stage " + p
 	}
 	return out

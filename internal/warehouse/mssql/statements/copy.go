@@ -44,7 +44,7 @@ func (a Attempt) copyInto(table, columns string, urls []string, options, step st
 
 // Large returns the stage of rows, as JSON, that are too long for the engine's Parquet reader.
 func (a Attempt) Large(v flatten.Table) Table {
-	return Table{Schema: a.Schema, Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
+	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
 }
 
 // InsertLarge inserts the large rows of a view into its stage.

@@ -29,33 +29,42 @@ type Statement struct {
 	Step, Text string
 }
 
+// loadSchema returns the schema of the loader's own tables.
+func (t Target) loadSchema() string { return warehouse.LoadSchema(t.Schema) }
+
 // Found is an existing column.
 type Found struct {
-	Table, Column, Type string
+	Schema, Table, Column, Type string
 	// Length is the length of a text, -1 if it has no limit; 0 if the database does not report it.
 	Length           int
 	Precision, Scale int
 	NotNull          bool
 }
 
-// Catalog is the columns of a schema, ordered by table.
+// Catalog is the columns of a plan's schema and of its loader's schema, ordered by schema and table.
 type Catalog []Found
 
 // CatalogQuery returns the columns of Found, in its order.
 func (t Target) CatalogQuery() Statement {
-	return Statement{"catalog", `SELECT c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
+	return Statement{"catalog", `SELECT c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
-WHERE c.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + `
-ORDER BY c.[TABLE_NAME], c.[ORDINAL_POSITION]`}
+WHERE ` + inSchemas(t, "c") + `
+ORDER BY c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[ORDINAL_POSITION]`}
 }
 
-// Has reports whether the schema has a table of that name.
-func (c Catalog) Has(table string) bool { return len(c.columns(table)) > 0 }
+// HasHead reports whether the head of the type exists.
+func (t Target) HasHead(there Catalog) bool { return there.has(t.head(t.Schema, t.Type)) }
 
-func (c Catalog) columns(table string) map[string]Found {
+func (c Catalog) has(table Table) bool { return len(c.columns(table)) > 0 }
+
+func (c Catalog) hasSchema(schema string) bool {
+	return slices.ContainsFunc(c, func(f Found) bool { return strings.EqualFold(f.Schema, schema) })
+}
+
+func (c Catalog) columns(table Table) map[string]Found {
 	out := map[string]Found{}
 	for _, f := range c {
-		if strings.EqualFold(f.Table, table) {
+		if strings.EqualFold(f.Schema, table.Schema) && strings.EqualFold(f.Table, table.Name) {
 			out[strings.ToLower(f.Column)] = f
 		}
 	}
@@ -65,14 +74,31 @@ func (c Catalog) columns(table string) map[string]Found {
 // longestName leaves room for the prefix of a stage within the 128 characters of an identifier.
 const longestName = 80
 
-// SchemaQuery returns the id of the schema, or NULL if it does not exist.
-func (t Target) SchemaQuery() Statement {
-	return Statement{"schema", "SELECT SCHEMA_ID(" + t.literal(t.Schema) + ") AS [id]"}
+// Schemas returns the plan's schema and the loader's.
+func (t Target) Schemas() []string { return []string{t.Schema, t.loadSchema()} }
+
+// inSchemas returns the condition that a row of the catalog belongs to one of Schemas.
+func inSchemas(t Target, alias string) string {
+	var parts []string
+	for _, schema := range t.Schemas() {
+		parts = append(parts, alias+".[TABLE_SCHEMA] = "+t.literal(schema))
+	}
+	return "(" + strings.Join(parts, " OR ") + ")"
 }
 
-// CreateSchema creates the schema. It must be a batch of its own.
-func (t Target) CreateSchema() Statement {
-	return Statement{"create schema", "CREATE SCHEMA " + tsql.Quote(t.Schema)}
+// Lacks returns the schemas of a list without a table.
+func (c Catalog) Lacks(schemas []string) []string {
+	return slices.DeleteFunc(slices.Clone(schemas), c.hasSchema)
+}
+
+// SchemaQuery returns the id of a schema, or NULL if it does not exist.
+func (e Engine) SchemaQuery(schema string) Statement {
+	return Statement{"schema", "SELECT SCHEMA_ID(" + e.literal(schema) + ") AS [id]"}
+}
+
+// CreateSchema creates a schema. It must be a batch of its own.
+func CreateSchema(schema string) Statement {
+	return Statement{"create schema", "CREATE SCHEMA " + tsql.Quote(schema)}
 }
 
 // permanent returns the tables that are not part of a stage.
@@ -97,10 +123,12 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 		names = append(names, usable(v))
 	}
 	for _, f := range there {
-		names = append(names, warehouse.SameButCase(f.Table, t.Type))
+		if strings.EqualFold(f.Schema, t.loadSchema()) {
+			names = append(names, warehouse.SameButCase(f.Table, t.Type))
+		}
 	}
 	for _, want := range t.permanent() {
-		more, err := t.missing(want, there.columns(want.Name))
+		more, err := t.missing(want, there.columns(want))
 		out, tables = append(out, more...), append(tables, err)
 	}
 	refused := &fault.Error{Class: fault.Permanent, Err: errors.Join(errors.Join(names...), errors.Join(tables...))}
@@ -108,19 +136,19 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 		return out, nil
 	}
 	if errors.Join(tables...) != nil {
-		refused.Remedy = "give the view's column another name, " + t.Rebuilding()
+		refused.Remedy = "give the view's column another name, " + t.Rebuilding(t.Type)
 	}
 	return nil, refused
 }
 
 // Rebuilding returns the rebuild command for remedies. Engines that read files from a storage
 // account need a place for them there.
-func (t Target) Rebuilding() string {
+func (t Target) Rebuilding(resource string) string {
 	to := string(t.Name) + "://HOST?database=NAME"
 	if t.Stage == CopyInto {
 		to += " --staging https://ACCOUNT.blob.core.windows.net/CONTAINER"
 	}
-	return warehouse.Rebuilding(to, t.Schema, t.Type)
+	return warehouse.Rebuilding(to, t.Schema, resource)
 }
 
 // LockRow inserts the row that committers update, if it is missing. Engines that need one have it
@@ -165,10 +193,10 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		got, known := there[strings.ToLower(c.Name)]
 		switch {
 		case known:
-			faults = append(faults, got.refused(t, c))
+			faults = append(faults, got.refused(c))
 		case c.NotNull:
 			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s",
-				t.Schema, want.Name, c.Name, c.Type))
+				want.Schema, want.Name, c.Name, c.Type))
 		default:
 			out = append(out, t.addColumn(want, c))
 		}
@@ -213,37 +241,47 @@ var stageName = regexp.MustCompile(`(?i)^` + stagePrefix + `(\d{10})_`)
 
 // Abandoned returns the statements that drop stages older than an instant. No attempt lives that
 // long.
-func (t Target) Abandoned(there Catalog, before time.Time) []Statement {
+func (c Catalog) Abandoned(before time.Time) []Statement {
 	var out []Statement
-	var last string
-	for _, f := range there {
+	for i, f := range c {
 		m := stageName.FindStringSubmatch(f.Table)
-		if m == nil || f.Table == last {
+		if m == nil || !c.first(i) {
 			continue
 		}
 		if made, err := time.Parse(stageHour, m[1]); err == nil && made.Before(before) {
-			out = append(out, drop(t.Schema, f.Table))
-			last = f.Table
+			out = append(out, drop(f.Schema, f.Table))
 		}
 	}
 	return out
+}
+
+// first reports whether a column is the first of its table.
+func (c Catalog) first(i int) bool {
+	return i == 0 || c[i-1].Schema != c[i].Schema || c[i-1].Table != c[i].Table
 }
 
 func drop(schema, table string) Statement {
 	return Statement{"drop " + table, "DROP TABLE " + tsql.Quote(schema) + "." + tsql.Quote(table)}
 }
 
-// LedgerThere returns a row if the schema has a ledger.
+// LedgerThere returns the schemas that have a ledger: the loader's, or the plan's for tables of an
+// older version; see Moves.
 func (t Target) LedgerThere() Statement {
-	return Statement{"ledger there", `SELECT t.[TABLE_NAME]
-FROM [INFORMATION_SCHEMA].[TABLES] AS t
-WHERE t.[TABLE_SCHEMA] = ` + t.literal(t.Schema) + ` AND t.[TABLE_NAME] = ` + t.literal(warehouse.LedgerTable)}
+	return Statement{"ledger there", `SELECT c.[TABLE_SCHEMA]
+FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
+WHERE ` + inSchemas(t, "c") + ` AND c.[TABLE_NAME] = ` +
+		t.literal(warehouse.LedgerTable) + ` AND c.[COLUMN_NAME] = ` + t.literal(ownColumns[warehouse.LedgerTable])}
 }
 
-// LedgerQuery lists the committed files of an export.
-func (t Target) LedgerQuery(export string) Statement {
+// LedgerQuery lists the committed files of an export in the ledger of one of the schemas of
+// LedgerThere.
+func (t Target) LedgerQuery(schema, export string) Statement {
+	ledger := t.ledger(t.Schema)
+	if strings.EqualFold(schema, t.Schema) {
+		ledger.Schema = t.Schema
+	}
 	return Statement{"ledger", `SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
-FROM ` + t.ledger(t.Schema).quoted() + ` AS l
+FROM ` + ledger.quoted() + ` AS l
 WHERE l.[export] = ` + t.nameLiteral(export) + `
 ORDER BY l.[committed_at], l.[path], l.[etag]`}
 }

@@ -71,12 +71,12 @@ func (f Found) takes(length int) bool {
 }
 
 // refused returns an error for an existing column that cannot take the values of the wanted one.
-func (f Found) refused(t Target, want Column) error {
+func (f Found) refused(want Column) error {
 	if f.fit(want) != unfit {
 		return nil
 	}
 	return fmt.Errorf("column %s.%s is %s in schema %s and should be %s", f.Table, f.Column,
-		f.spelt(), t.Schema, want.Type)
+		f.spelt(), f.Schema, want.Type)
 }
 
 func (f Found) spelt() string {
@@ -100,7 +100,7 @@ func (t Target) Widen(there Catalog) []Statement {
 	var out []Statement
 	for _, v := range sortedViews(t.Views) {
 		table := t.view(t.Schema, v)
-		columns := there.columns(table.Name)
+		columns := there.columns(table)
 		for _, c := range table.Columns {
 			got, known := columns[strings.ToLower(c.Name)]
 			if !known || got.fit(c) != narrow {

@@ -17,36 +17,36 @@ import (
 // can be run again after any of them.
 func (t Target) Repair(there Catalog) ([]Statement, error) {
 	r := warehouse.Repair{Schema: t.Schema, Type: t.Type}
-	ledger, head := warehouse.LedgerTable, warehouse.HeadTable(t.Type)
+	ledger, head := warehouse.LedgerTable, t.head(t.Schema, t.Type)
 	var names []error
 	var rows []string // existing tables of views
 	for _, v := range t.Views {
 		names = append(names, usable(v))
-		if there.Has(v.Name) {
-			rows = append(rows, v.Name)
+		if table := t.view(t.Schema, v); there.has(table) {
+			rows = append(rows, table.spelt())
 		}
 	}
 	if err := errors.Join(names...); err != nil {
 		return nil, &fault.Error{Class: fault.Permanent, Err: err}
 	}
-	if len(rows) > 0 && !there.Has(head) {
-		return nil, r.ByHand(fmt.Errorf("schema %s has no table %s, so that it cannot be told which resources its tables have", t.Schema, head), rows...)
+	if len(rows) > 0 && !there.has(head) {
+		return nil, r.ByHand(fmt.Errorf("schema %s has no table %s, so that it cannot be told which resources the tables have", head.Schema, head.Name), rows...)
 	}
 	out, fitting := t.refit(there)
 	var faults []error
 	var drop []string
 	for _, want := range t.permanent() {
-		more, err := t.missing(want, fitting.columns(want.Name))
+		more, err := t.missing(want, fitting.columns(want))
 		out = append(out, more...)
 		switch {
 		case err == nil:
 		case want.Name == ledger:
 			return nil, &fault.Error{Class: fault.Permanent, Err: err, Remedy: "change the column back, and rebuild again"}
-		case want.Name == head:
+		case want.Name == head.Name:
 			// Rows without a head would never be deleted.
-			faults, drop = append(faults, err), append(append(drop, head), rows...)
+			faults, drop = append(faults, err), append(append(drop, head.spelt()), rows...)
 		default:
-			faults, drop = append(faults, err), append(drop, want.Name)
+			faults, drop = append(faults, err), append(drop, want.spelt())
 		}
 	}
 	if err := errors.Join(faults...); err != nil {
@@ -64,7 +64,7 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 		table := t.view(t.Schema, v)
 		for _, c := range table.Columns {
 			i := slices.IndexFunc(after, func(f Found) bool {
-				return strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
+				return strings.EqualFold(f.Schema, table.Schema) && strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
 			})
 			if i < 0 || !after[i].refits(t, c) {
 				continue
@@ -73,7 +73,7 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 			out = append(out,
 				Statement{StepDropColumn + table.Name + "." + c.Name, "ALTER TABLE " + table.quoted() + " DROP COLUMN " + tsql.Quote(after[i].Column)},
 				t.addColumn(table, c))
-			after[i] = Found{Table: table.Name, Column: c.Name, Type: typeParts.FindStringSubmatch(c.Type)[1]}
+			after[i] = Found{Schema: table.Schema, Table: table.Name, Column: c.Name, Type: typeParts.FindStringSubmatch(c.Type)[1]}
 		}
 	}
 	return out, after

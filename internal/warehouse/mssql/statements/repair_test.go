@@ -50,9 +50,9 @@ func TestRepair(t *testing.T) {
 			"a table is gone":        {there: less("patient_name"), steps: []string{"create table patient_name"}},
 			"a key of rows":          {there: change(retype, "patient._id"), refused: "column patient._id is float", drop: "drop fhir.patient, and rebuild again"},
 			"a key that is gone":     {there: less("patient._version"), refused: "table fhir.patient has no column _version", drop: "drop fhir.patient, and"},
-			"the head":               {there: change(retype, "_head_Patient._version"), refused: "column _head_Patient._version is float", drop: "drop fhir._head_Patient, fhir.patient, fhir.patient_name, and"},
-			"no head":                {there: less("_head_Patient"), refused: "schema fhir has no table _head_Patient", drop: "drop fhir.patient_name, fhir.patient, and"},
-			"the lock":               {there: change(retype, "_lock_Patient.k"), refused: "column _lock_Patient.k", drop: "drop fhir._lock_Patient, and"},
+			"the head":               {there: change(retype, "_head_Patient._version"), refused: "column _head_Patient._version is float", drop: "drop fhir.patient, fhir.patient_name, fhir_load._head_Patient, and"},
+			"no head":                {there: less("_head_Patient"), refused: "schema fhir_load has no table _head_Patient", drop: "drop fhir.patient_name, fhir.patient, and"},
+			"the lock":               {there: change(retype, "_lock_Patient.k"), refused: "column _lock_Patient.k", drop: "drop fhir_load._lock_Patient, and"},
 			"the ledger":             {there: change(retype, "_ledger.etag", "patient.born"), refused: "column _ledger.etag", drop: "change the column back"},
 		} {
 			got, err := a.Repair(c.there)

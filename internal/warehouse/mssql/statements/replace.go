@@ -18,7 +18,7 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 	}
 	head := t.head(t.Schema, t.Type)
 	made := t.head(from, t.Type).quoted()
-	if there.Has(head.Name) {
+	if there.has(head) {
 		join := fmt.Sprintf("FROM %s AS h\nLEFT JOIN %s AS n ON n.[_id] = h.[_id]\n", head.quoted(), made)
 		out = append(out,
 			Statement{StepCompare, "SELECT COUNT_BIG(*) AS [n]\n" + join + "WHERE (n.[_id] IS NULL AND h.[_deleted] = 0) OR n.[_version] < h.[_version]"},
@@ -26,17 +26,19 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 			Statement{"keep tombstones", "INSERT INTO " + made + " ([_id], [_version], [_deleted], [_view_set])\nSELECT h.[_id], h.[_version], h.[_deleted], h.[_view_set]\n" +
 				join + "WHERE n.[_id] IS NULL AND h.[_deleted] = 1"})
 	}
-	for _, table := range t.permanent() {
+	beside := t
+	beside.Schema = from
+	for i, table := range t.permanent() {
 		if table.Name == warehouse.LedgerTable {
 			continue
 		}
-		if there.Has(table.Name) {
-			out = append(out, drop(t.Schema, table.Name))
+		if there.has(table) {
+			out = append(out, drop(table.Schema, table.Name))
 		}
-		out = append(out, Statement{"transfer " + table.Name, "ALTER SCHEMA " + tsql.Quote(t.Schema) + " TRANSFER " + tsql.Quote(from) + "." + tsql.Quote(table.Name)})
+		out = append(out, transfer(beside.permanent()[i], table.Schema))
 	}
 	ledger := t.ledger(t.Schema)
-	if !there.Has(ledger.Name) {
+	if !there.has(ledger) {
 		out = append(out, Statement{"create table " + ledger.Name, t.create(ledger)})
 	}
 	columns := list("l", ledger.names())
@@ -46,28 +48,34 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 		Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
+// transfer moves a table to another schema.
+func transfer(table Table, to string) Statement {
+	return Statement{"transfer " + table.Name, "ALTER SCHEMA " + tsql.Quote(to) + " TRANSFER " + table.quoted()}
+}
+
 // Comparable reports whether the head, if it exists, has the expected form.
 func (t Target) Comparable(there Catalog) bool {
 	head := t.head(t.Schema, t.Type)
-	if !there.Has(head.Name) {
+	if !there.has(head) {
 		return true
 	}
-	todo, err := t.missing(head, there.columns(head.Name))
+	todo, err := t.missing(head, there.columns(head))
 	return err == nil && len(todo) == 0
 }
 
 // StepCompare counts the resources that a replacement would lose.
 const StepCompare = "compare"
 
-// Discard returns the statements that drop all tables of a schema, and the schema.
-func (t Target) Discard(there Catalog) []Statement {
+// Discard returns the statements that drop all tables of a catalog, and its schemas that exist.
+func Discard(there Catalog, schemas []string) []Statement {
 	var out []Statement
-	last := ""
-	for _, f := range there {
-		if f.Table != last {
-			out = append(out, drop(t.Schema, f.Table))
-			last = f.Table
+	for i, f := range there {
+		if there.first(i) {
+			out = append(out, drop(f.Schema, f.Table))
 		}
 	}
-	return append(out, Statement{"drop schema", "DROP SCHEMA " + tsql.Quote(t.Schema)})
+	for _, schema := range schemas {
+		out = append(out, Statement{"drop schema", "DROP SCHEMA " + tsql.Quote(schema)})
+	}
+	return out
 }

@@ -58,7 +58,10 @@ func attempt(t *testing.T, name tsql.Engine) statements.Attempt {
 // story returns all statements of a first commit in order, except for queries of the catalog.
 func story(t *testing.T, a statements.Attempt) []statements.Statement {
 	t.Helper()
-	all := []statements.Statement{a.LedgerThere(), a.CatalogQuery(), statements.RowVersionsQuery(), a.SchemaQuery(), a.CreateSchema()}
+	all := []statements.Statement{a.LedgerThere(), a.CatalogQuery(), statements.RowVersionsQuery(), a.SchemaQuery(a.Schema)}
+	for _, schema := range a.Schemas() {
+		all = append(all, statements.CreateSchema(schema))
+	}
 	made, err := a.Ensure(nil)
 	if err != nil {
 		t.Fatal(err)
@@ -74,7 +77,7 @@ func story(t *testing.T, a statements.Attempt) []statements.Statement {
 	all = append(all, a.Transaction()...)
 	all = append(all, a.DropStage()...)
 	all = append(all, a.CreateStatistics()...)
-	return append(all, a.LedgerQuery(a.Export))
+	return append(all, a.LedgerQuery("fhir_load", a.Export))
 }
 
 func copies(a statements.Attempt) []statements.Statement {
@@ -219,7 +222,7 @@ func TestCopyOptions(t *testing.T) {
 		{fabric.CopyLines(fabric.Large(views[0]), []string{"https://a/1"}), 1, own},
 	} {
 		st := only[*ast.CopyStatement](t, c.statement.Text)
-		if len(st.From) != c.files || st.Into.SchemaIdentifier.Value != "fhir" {
+		if len(st.From) != c.files || st.Into.SchemaIdentifier.Value != "fhir_load" {
 			t.Errorf("%s: %d files into %s", c.statement.Step, len(st.From), st.Into.SchemaIdentifier.Value)
 		}
 		got := map[string]string{}
@@ -274,6 +277,14 @@ func TestTablesOfTheDedicatedPoolSayWhereTheyLie(t *testing.T) {
 	}
 }
 
+// schemaOf returns the schema of a table of the plan "fhir".
+func schemaOf(table string) string {
+	if strings.HasPrefix(table, "_") {
+		return "fhir_load"
+	}
+	return "fhir"
+}
+
 // found returns the catalog after Ensure, in INFORMATION_SCHEMA's form.
 func found(t *testing.T, a statements.Attempt) statements.Catalog {
 	t.Helper()
@@ -293,7 +304,7 @@ func found(t *testing.T, a statements.Attempt) statements.Catalog {
 			if m == nil {
 				continue
 			}
-			f := statements.Found{Table: table, Column: m[1], Type: m[2]}
+			f := statements.Found{Schema: schemaOf(table), Table: table, Column: m[1], Type: m[2]}
 			switch {
 			case m[3] == "max":
 				f.Length = -1
@@ -381,7 +392,7 @@ func TestReplacementsAreParsed(t *testing.T) {
 	a := attempt(t, tsql.SQLServer)
 	for _, there := range []statements.Catalog{nil, found(t, a)} {
 		var steps []string
-		for _, s := range append(a.Replace("beside", there), a.Discard(there)...) {
+		for _, s := range append(a.Replace("beside", there), statements.Discard(there, a.Schemas())...) {
 			parse(t, s.Text)
 			steps = append(steps, s.Step)
 		}
@@ -405,16 +416,16 @@ func TestNamesThatSQLDoesNotKeepApart(t *testing.T) {
 
 func TestOnlyOldStagesAreDropped(t *testing.T) {
 	t.Parallel()
-	a := attempt(t, tsql.SQLServer)
 	there := statements.Catalog{
-		{Table: "_stage_2026112307_aa_1_head", Column: "x"},
-		{Table: "_stage_2026112207_bb_1_head", Column: "x"},
-		{Table: "_stage_2026112207_bb_1_head", Column: "y"},
-		{Table: "_stage_of_mine", Column: "x"},
-		{Table: "patient", Column: "x"},
+		{Schema: "fhir", Table: "_stage_2026112206_aa_1_head", Column: "x"}, // of an older version
+		{Schema: "fhir", Table: "patient", Column: "x"},
+		{Schema: "fhir_load", Table: "_stage_2026112307_aa_1_head", Column: "x"},
+		{Schema: "fhir_load", Table: "_stage_2026112207_bb_1_head", Column: "x"},
+		{Schema: "fhir_load", Table: "_stage_2026112207_bb_1_head", Column: "y"},
+		{Schema: "fhir_load", Table: "_stage_of_mine", Column: "x"},
 	}
-	got := a.Abandoned(there, at.Add(-24*time.Hour))
-	if len(got) != 1 || got[0].Text != "DROP TABLE [fhir].[_stage_2026112207_bb_1_head]" {
+	got := there.Abandoned(at.Add(-24 * time.Hour))
+	if len(got) != 2 || got[0].Text != "DROP TABLE [fhir].[_stage_2026112206_aa_1_head]" || got[1].Text != "DROP TABLE [fhir_load].[_stage_2026112207_bb_1_head]" {
 		t.Errorf("dropped: %+v", got)
 	}
 }

@@ -37,6 +37,9 @@ const (
 // quoted returns the table's name for a statement.
 func (t Table) quoted() string { return tsql.Quote(t.Schema) + "." + tsql.Quote(t.Name) }
 
+// spelt returns the table's name for a message.
+func (t Table) spelt() string { return t.Schema + "." + t.Name }
+
 // definition returns a column as in CREATE TABLE and ALTER TABLE.
 func (c Column) definition() string {
 	if c.NotNull {
@@ -96,10 +99,11 @@ const (
 // instantType is the type of the reserved instants.
 const instantType = "datetime2(3)"
 
-// ledger returns the table of committed files of a schema.
+// ledger returns the table of committed files of a plan's schema. It is in the loader's schema, like
+// the heads and the locks.
 func (e Engine) ledger(schema string) Table {
 	return Table{
-		Schema: schema, Name: warehouse.LedgerTable, Key: []string{"export", "file_key"}, Spread: "file_key",
+		Schema: warehouse.LoadSchema(schema), Name: warehouse.LedgerTable, Key: []string{"export", "file_key"}, Spread: "file_key",
 		Columns: []Column{
 			{"export", e.name(exportLength), true},
 			{"file_key", e.name(keyLength), true},
@@ -122,7 +126,7 @@ func (e Engine) ledger(schema string) Table {
 // head returns the table of the newest versions of a resource type.
 func (e Engine) head(schema, resource string) Table {
 	return Table{
-		Schema: schema, Name: warehouse.HeadTable(resource), Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Schema: warehouse.LoadSchema(schema), Name: warehouse.HeadTable(resource), Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
 		Columns: []Column{
 			{warehouse.IDColumn, e.name(idLength), true},
 			{warehouse.VersionColumn, e.name(versionLength), true},
@@ -134,10 +138,13 @@ func (e Engine) head(schema, resource string) Table {
 
 // lock returns the table with the one row that committers of a type update first.
 func (e Engine) lock(schema, resource string) Table {
-	return Table{Schema: schema, Name: lockTable(resource), Columns: []Column{{"k", "int", true}, {"attempt", e.name("64"), true}}}
+	return Table{
+		Schema: warehouse.LoadSchema(schema), Name: lockPrefix + resource,
+		Columns: []Column{{"k", "int", true}, {"attempt", e.name("64"), true}},
+	}
 }
 
-func lockTable(resource string) string { return "_lock_" + resource }
+const lockPrefix = "_lock_"
 
 // view returns the table of a view.
 func (t Target) view(schema string, v flatten.Table) Table {

@@ -212,7 +212,8 @@ func TestWidenChoosesTheNextStep(t *testing.T) {
 			Longest: map[string]tsql.Extent{"v." + c.column: {Characters: c.characters,
 				Bytes: c.most, Wide: c.wide}},
 		}
-		c.there.Table, c.there.Column = "V", strings.ToUpper(c.column)
+		c.there.Schema, c.there.Table = "s", "V"
+		c.there.Column = strings.ToUpper(c.column)
 		want := ""
 		if c.want != "" {
 			want = "ALTER TABLE [s].[v] ALTER COLUMN [" + strings.ToUpper(c.column) + "] " + c.want

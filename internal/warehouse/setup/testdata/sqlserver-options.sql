@@ -51,11 +51,17 @@ IF SCHEMA_ID(N'nightly_2') IS NULL
   EXEC (N'CREATE SCHEMA [nightly_2] AUTHORIZATION [dbo]');
 GO
 
--- Reads the ledger, the heads and the stages, and finds the tables in the catalog.
+-- The schema of what the loader keeps for itself: the ledger, the heads, and the stages while a
+-- commit is under way. Readers have no right on it.
+IF SCHEMA_ID(N'nightly_2_load') IS NULL
+  EXEC (N'CREATE SCHEMA [nightly_2_load] AUTHORIZATION [dbo]');
+GO
+
+-- Finds the tables in the catalog, and in them the rows of a resource.
 GRANT SELECT ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
--- Fills the stages by bulk copy, and from them the tables, the heads and the ledger.
+-- Fills the tables from the stages.
 GRANT INSERT ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
@@ -63,17 +69,32 @@ GO
 GRANT DELETE ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
--- Creates the tables and their indexes, adds the columns of a changed view, creates and drops the
--- stages of each commit.
+-- Creates the tables and their indexes, adds the columns of a changed view.
 GRANT ALTER ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
+GO
+
+-- Reads the ledger, the heads and the stages, and finds them in the catalog.
+GRANT SELECT ON SCHEMA::[nightly_2_load] TO [it's [my]] 100 % func];
+GO
+
+-- Fills the stages by bulk copy, and from them the heads and the ledger.
+GRANT INSERT ON SCHEMA::[nightly_2_load] TO [it's [my]] 100 % func];
+GO
+
+-- Takes out the heads that a newer version of their resource replaces.
+GRANT DELETE ON SCHEMA::[nightly_2_load] TO [it's [my]] 100 % func];
+GO
+
+-- Creates the ledger and the heads, creates and drops the stages of each commit.
+GRANT ALTER ON SCHEMA::[nightly_2_load] TO [it's [my]] 100 % func];
 GO
 
 -- CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas.
 GRANT CREATE TABLE TO [it's [my]] 100 % func];
 GO
 
--- load --rebuild builds tables in the schema [_rebuild_nightly_2], which it creates, owns and
--- drops; those tables then take the place of the old ones.
+-- load --rebuild builds tables in the schemas [_rebuild_nightly_2] and [_rebuild_nightly_2_load],
+-- which it creates, owns and drops; those tables then take the place of the old ones.
 GRANT CREATE SCHEMA TO [it's [my]] 100 % func];
 GO
 
@@ -82,8 +103,7 @@ IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N
   CREATE ROLE [nightly_2_reader] AUTHORIZATION [dbo];
 GO
 
--- Reads the tables. The schema also has tables of the loader, whose names begin with an underscore:
--- ledger, heads, and stages while a commit is under way.
+-- Reads the tables. What the loader keeps for itself is in another schema, [nightly_2_load].
 GRANT SELECT ON SCHEMA::[nightly_2] TO [nightly_2_reader];
 GO
 

@@ -44,21 +44,47 @@ IF SCHEMA_ID(N'fhir') IS NULL
   EXEC (N'CREATE SCHEMA [fhir] AUTHORIZATION [dbo]');
 GO
 
--- Reads the ledger, the heads and the stages, and finds the tables in the catalog.
+-- The schema of what the loader keeps for itself: the ledger, the heads, and the stages while a
+-- commit is under way. Readers have no right on it.
+IF SCHEMA_ID(N'fhir_load') IS NULL
+  EXEC (N'CREATE SCHEMA [fhir_load] AUTHORIZATION [dbo]');
+GO
+
+-- Finds the tables in the catalog, and in them the rows of a resource.
 GRANT SELECT ON SCHEMA::[fhir] TO [my-function];
 GO
 
--- Fills the stages by COPY INTO, and from them the tables, the heads and the ledger.
+-- Fills the tables from the stages.
 GRANT INSERT ON SCHEMA::[fhir] TO [my-function];
-GO
-
--- Updates the row of a lock table, which keeps other commits of the type out; load --rebuild marks
--- the heads.
-GRANT UPDATE ON SCHEMA::[fhir] TO [my-function];
 GO
 
 -- Takes out the rows that a newer version of their resource replaces.
 GRANT DELETE ON SCHEMA::[fhir] TO [my-function];
+GO
+
+-- Creates the tables and their statistics, adds the columns of a changed view.
+GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
+GO
+
+-- Reads the ledger, the heads and the stages, and finds them in the catalog.
+GRANT SELECT ON SCHEMA::[fhir_load] TO [my-function];
+GO
+
+-- Fills the stages by COPY INTO, and from them the heads and the ledger.
+GRANT INSERT ON SCHEMA::[fhir_load] TO [my-function];
+GO
+
+-- Updates the row of a lock table, which keeps other commits of the type out; load --rebuild marks
+-- the heads.
+GRANT UPDATE ON SCHEMA::[fhir_load] TO [my-function];
+GO
+
+-- Takes out the heads that a newer version of their resource replaces.
+GRANT DELETE ON SCHEMA::[fhir_load] TO [my-function];
+GO
+
+-- Creates the ledger and the heads, creates and drops the stages of each commit.
+GRANT ALTER ON SCHEMA::[fhir_load] TO [my-function];
 GO
 
 -- CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas.
@@ -69,18 +95,12 @@ GO
 GRANT ADMINISTER DATABASE BULK OPERATIONS TO [my-function];
 GO
 
--- Creates the tables and their statistics, adds the columns of a changed view, creates and drops
--- the stages of each commit.
-GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
-GO
-
 -- The role for people and programs that read. It has no member unless --reader names one.
 IF NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = N'fhir_reader')
   CREATE ROLE [fhir_reader] AUTHORIZATION [dbo];
 GO
 
--- Reads the tables. The schema also has tables of the loader, whose names begin with an underscore:
--- ledger, heads, and stages while a commit is under way.
+-- Reads the tables. What the loader keeps for itself is in another schema, [fhir_load].
 GRANT SELECT ON SCHEMA::[fhir] TO [fhir_reader];
 GO
 

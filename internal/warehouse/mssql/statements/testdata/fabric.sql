@@ -1,13 +1,13 @@
 -- ledger there
-SELECT t.[TABLE_NAME]
-FROM [INFORMATION_SCHEMA].[TABLES] AS t
-WHERE t.[TABLE_SCHEMA] = 'fhir' AND t.[TABLE_NAME] = '_ledger';
+SELECT c.[TABLE_SCHEMA]
+FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
+WHERE (c.[TABLE_SCHEMA] = 'fhir' OR c.[TABLE_SCHEMA] = 'fhir_load') AND c.[TABLE_NAME] = '_ledger' AND c.[COLUMN_NAME] = 'file_key';
 
 -- catalog
-SELECT c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
+SELECT c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
-WHERE c.[TABLE_SCHEMA] = 'fhir'
-ORDER BY c.[TABLE_NAME], c.[ORDINAL_POSITION];
+WHERE (c.[TABLE_SCHEMA] = 'fhir' OR c.[TABLE_SCHEMA] = 'fhir_load')
+ORDER BY c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[ORDINAL_POSITION];
 
 -- row versions
 SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME();
@@ -18,8 +18,11 @@ SELECT SCHEMA_ID('fhir') AS [id];
 -- create schema
 CREATE SCHEMA [fhir];
 
+-- create schema
+CREATE SCHEMA [fhir_load];
+
 -- create table _ledger
-CREATE TABLE [fhir].[_ledger] (
+CREATE TABLE [fhir_load].[_ledger] (
   [export] varchar(128) NOT NULL,
   [file_key] varchar(64) NOT NULL,
   [path] varchar(1024) NOT NULL,
@@ -37,7 +40,7 @@ CREATE TABLE [fhir].[_ledger] (
 );
 
 -- create table _head_Patient
-CREATE TABLE [fhir].[_head_Patient] (
+CREATE TABLE [fhir_load].[_head_Patient] (
   [_id] varchar(128) NOT NULL,
   [_version] varchar(128) NOT NULL,
   [_deleted] bit NOT NULL,
@@ -45,7 +48,7 @@ CREATE TABLE [fhir].[_head_Patient] (
 );
 
 -- create table _lock_Patient
-CREATE TABLE [fhir].[_lock_Patient] (
+CREATE TABLE [fhir_load].[_lock_Patient] (
   [k] int NOT NULL,
   [attempt] varchar(64) NOT NULL
 );
@@ -77,12 +80,12 @@ CREATE TABLE [fhir].[patient] (
 );
 
 -- lock row
-INSERT INTO [fhir].[_lock_Patient] ([k], [attempt])
+INSERT INTO [fhir_load].[_lock_Patient] ([k], [attempt])
 SELECT 1, ''
-WHERE NOT EXISTS (SELECT 1 FROM [fhir].[_lock_Patient] AS l WHERE l.[k] = 1);
+WHERE NOT EXISTS (SELECT 1 FROM [fhir_load].[_lock_Patient] AS l WHERE l.[k] = 1);
 
 -- stage file
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_file] (
   [_file] int NOT NULL,
   [blank] bigint NOT NULL,
   [etag] varchar(256) NOT NULL,
@@ -94,7 +97,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
 );
 
 -- stage head
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_head] (
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
   [_id] varchar(128) NOT NULL,
@@ -103,7 +106,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
 );
 
 -- stage winner
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_winner] (
   [_id] varchar(128) NOT NULL,
   [_version] varchar(128) NOT NULL,
   [_deleted] bit NOT NULL,
@@ -112,7 +115,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
 );
 
 -- stage view_patient
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
   [_id] varchar(128) NOT NULL,
   [_line] bigint NOT NULL,
@@ -127,7 +130,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
 );
 
 -- stage view_patient_name
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(128) NOT NULL,
   [_line] bigint NOT NULL,
@@ -136,131 +139,131 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
 );
 
 -- copy file
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_file]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_file]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/file-0000.parquet'
 WITH (FILE_TYPE = 'PARQUET');
 
 -- copy head
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_head]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_head]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/head-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/head-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET');
 
 -- copy view_patient_name
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_view_patient_name]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient_name-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/patient_name-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET');
 
 -- count view_patient_name
-SELECT COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS s;
+SELECT COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] AS s;
 
 -- copy view_patient
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_view_patient]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_view_patient]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/patient-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET');
 
 -- count view_patient
-SELECT COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS s;
+SELECT COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient] AS s;
 
 -- begin
 BEGIN TRANSACTION;
 
 -- lock
-UPDATE [fhir].[_lock_Patient] SET [attempt] = '2026112308_0a1b_1' WHERE [k] = 1;
+UPDATE [fhir_load].[_lock_Patient] SET [attempt] = '2026112308_0a1b_1' WHERE [k] = 1;
 
 -- drop known files
-DELETE FROM [fhir].[_stage_2026112308_0a1b_1_file]
-WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir].[_ledger] AS l WHERE l.[export] = 'nightly-000012');
+DELETE FROM [fhir_load].[_stage_2026112308_0a1b_1_file]
+WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir_load].[_ledger] AS l WHERE l.[export] = 'nightly-000012');
 
 -- drop known lines
-DELETE FROM [fhir].[_stage_2026112308_0a1b_1_head]
-WHERE [_file] NOT IN (SELECT f.[_file] FROM [fhir].[_stage_2026112308_0a1b_1_file] AS f);
+DELETE FROM [fhir_load].[_stage_2026112308_0a1b_1_head]
+WHERE [_file] NOT IN (SELECT f.[_file] FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f);
 
 -- winners
-INSERT INTO [fhir].[_stage_2026112308_0a1b_1_winner] ([_id], [_version], [_deleted], [_file], [_line])
+INSERT INTO [fhir_load].[_stage_2026112308_0a1b_1_winner] ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
 FROM (
   SELECT h.[_id], h.[_version], h.[_deleted], h.[_file], h.[_line],
     ROW_NUMBER() OVER (PARTITION BY h.[_id] ORDER BY h.[_version] DESC, h.[_file], h.[_line]) AS [place]
-  FROM [fhir].[_stage_2026112308_0a1b_1_head] AS h
+  FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h
 ) AS s
-LEFT JOIN [fhir].[_head_Patient] AS t ON t.[_id] = s.[_id]
+LEFT JOIN [fhir_load].[_head_Patient] AS t ON t.[_id] = s.[_id]
 WHERE s.[place] = 1
   AND (t.[_id] IS NULL OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < 3));
 
 -- delete patient
 DELETE FROM [fhir].[patient]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w);
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w);
 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
   w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
-FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
-JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient] AS v
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
 
 -- delete patient_name
 DELETE FROM [fhir].[patient_name]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w);
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w);
 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
   w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
-FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
-JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] AS v
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0;
 
 -- delete heads
-DELETE FROM [fhir].[_head_Patient]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w);
+DELETE FROM [fhir_load].[_head_Patient]
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w);
 
 -- insert heads
-INSERT INTO [fhir].[_head_Patient] ([_id], [_version], [_deleted], [_view_set])
+INSERT INTO [fhir_load].[_head_Patient] ([_id], [_version], [_deleted], [_view_set])
 SELECT w.[_id], w.[_version], w.[_deleted], 3
-FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w;
+FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w;
 
 -- insert ledger
-INSERT INTO [fhir].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
+INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
 SELECT 'nightly-000012', f.[file_key], f.[path], f.[etag], 'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
   ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3))
-FROM [fhir].[_stage_2026112308_0a1b_1_file] AS f
-LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f
+LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (
   SELECT v.[_file], COUNT_BIG(*) AS [n], SUM(CASE WHEN v.[_deleted] = 1 THEN 1 ELSE 0 END) AS [deleted]
-  FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS v GROUP BY v.[_file]
+  FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS v GROUP BY v.[_file]
 ) AS w ON w.[_file] = f.[_file];
 
 -- check
 SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
-FROM [fhir].[_ledger] AS l
-JOIN [fhir].[_stage_2026112308_0a1b_1_file] AS f ON f.[file_key] = l.[file_key]
+FROM [fhir_load].[_ledger] AS l
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_file] AS f ON f.[file_key] = l.[file_key]
 WHERE l.[export] = 'nightly-000012' AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines]);
 
 -- commit
 COMMIT TRANSACTION;
 
 -- drop stage file
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_file];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_file];
 
 -- drop stage head
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_head];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_head];
 
 -- drop stage winner
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_winner];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_winner];
 
 -- drop stage view_patient
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient];
 
 -- drop stage view_patient_name
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name];
 
 -- ledger
 SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
-FROM [fhir].[_ledger] AS l
+FROM [fhir_load].[_ledger] AS l
 WHERE l.[export] = 'nightly-000012'
 ORDER BY l.[committed_at], l.[path], l.[etag];
 

@@ -1,13 +1,13 @@
 -- ledger there
-SELECT t.[TABLE_NAME]
-FROM [INFORMATION_SCHEMA].[TABLES] AS t
-WHERE t.[TABLE_SCHEMA] = N'fhir' AND t.[TABLE_NAME] = N'_ledger';
+SELECT c.[TABLE_SCHEMA]
+FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
+WHERE (c.[TABLE_SCHEMA] = N'fhir' OR c.[TABLE_SCHEMA] = N'fhir_load') AND c.[TABLE_NAME] = N'_ledger' AND c.[COLUMN_NAME] = N'file_key';
 
 -- catalog
-SELECT c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
+SELECT c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
-WHERE c.[TABLE_SCHEMA] = N'fhir'
-ORDER BY c.[TABLE_NAME], c.[ORDINAL_POSITION];
+WHERE (c.[TABLE_SCHEMA] = N'fhir' OR c.[TABLE_SCHEMA] = N'fhir_load')
+ORDER BY c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[ORDINAL_POSITION];
 
 -- row versions
 SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME();
@@ -18,8 +18,11 @@ SELECT SCHEMA_ID(N'fhir') AS [id];
 -- create schema
 CREATE SCHEMA [fhir];
 
+-- create schema
+CREATE SCHEMA [fhir_load];
+
 -- create table _ledger
-CREATE TABLE [fhir].[_ledger] (
+CREATE TABLE [fhir_load].[_ledger] (
   [export] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [file_key] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [path] nvarchar(1024) NOT NULL,
@@ -38,7 +41,7 @@ CREATE TABLE [fhir].[_ledger] (
 WITH (HEAP, DISTRIBUTION = HASH([file_key]));
 
 -- create table _head_Patient
-CREATE TABLE [fhir].[_head_Patient] (
+CREATE TABLE [fhir_load].[_head_Patient] (
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
@@ -47,7 +50,7 @@ CREATE TABLE [fhir].[_head_Patient] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- create table _lock_Patient
-CREATE TABLE [fhir].[_lock_Patient] (
+CREATE TABLE [fhir_load].[_lock_Patient] (
   [k] int NOT NULL,
   [attempt] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL
 )
@@ -82,12 +85,12 @@ CREATE TABLE [fhir].[patient] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- lock row
-INSERT INTO [fhir].[_lock_Patient] ([k], [attempt])
+INSERT INTO [fhir_load].[_lock_Patient] ([k], [attempt])
 SELECT 1, ''
-WHERE NOT EXISTS (SELECT 1 FROM [fhir].[_lock_Patient] AS l WHERE l.[k] = 1);
+WHERE NOT EXISTS (SELECT 1 FROM [fhir_load].[_lock_Patient] AS l WHERE l.[k] = 1);
 
 -- stage file
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_file] (
   [_file] int NOT NULL,
   [blank] bigint NOT NULL,
   [etag] nvarchar(256) NOT NULL,
@@ -100,7 +103,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_file] (
 WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 
 -- stage head
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_head] (
   [_deleted] bit NOT NULL,
   [_file] int NOT NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
@@ -110,7 +113,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_head] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- stage winner
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_winner] (
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_version] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_deleted] bit NOT NULL,
@@ -120,7 +123,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_winner] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- stage view_patient
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient] (
   [_file] int NOT NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
@@ -136,7 +139,7 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- stage view_patient_name
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] (
   [_file] int NOT NULL,
   [_id] varchar(128) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [_line] bigint NOT NULL,
@@ -146,56 +149,56 @@ CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name] (
 WITH (HEAP, DISTRIBUTION = HASH([_id]));
 
 -- copy file
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_file]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_file]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/file-0000.parquet'
 WITH (FILE_TYPE = 'PARQUET', CREDENTIAL = (IDENTITY = 'Managed Identity'))
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-file');
 
 -- copy head
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_head]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_head]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/head-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/head-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET', CREDENTIAL = (IDENTITY = 'Managed Identity'))
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-head');
 
 -- copy view_patient_name
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_view_patient_name]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient_name-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/patient_name-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET', CREDENTIAL = (IDENTITY = 'Managed Identity'))
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-view_patient_name');
 
 -- count view_patient_name
-SELECT COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS s
+SELECT COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] AS s
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:count-view_patient_name');
 
 -- copy view_patient
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_view_patient]
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_view_patient]
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient-0000.parquet',
   'https://account.dfs.core.windows.net/staging/commit/x/patient-0001.parquet'
 WITH (FILE_TYPE = 'PARQUET', CREDENTIAL = (IDENTITY = 'Managed Identity'))
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-view_patient');
 
 -- count view_patient
-SELECT COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS s
+SELECT COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient] AS s
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:count-view_patient');
 
 -- stage large_patient
-CREATE TABLE [fhir].[_stage_2026112308_0a1b_1_large_patient] (
+CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_large_patient] (
   [doc] nvarchar(max) NULL
 )
 WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 
 -- copy large_patient
-COPY INTO [fhir].[_stage_2026112308_0a1b_1_large_patient] ([doc] 1)
+COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_large_patient] ([doc] 1)
 FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient-large-0000.ndjson'
 WITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-large_patient');
 
 -- insert large patient
-INSERT INTO [fhir].[_stage_2026112308_0a1b_1_view_patient] ([_file], [_id], [_line], [active], [born], [id], [number], [price], [seen], [select], [weight])
+INSERT INTO [fhir_load].[_stage_2026112308_0a1b_1_view_patient] ([_file], [_id], [_line], [active], [born], [id], [number], [price], [seen], [select], [weight])
 SELECT j.[_file], j.[_id], j.[_line], j.[active], j.[born], j.[id], j.[number], j.[price], j.[seen], j.[select], j.[weight]
-FROM [fhir].[_stage_2026112308_0a1b_1_large_patient] AS d
+FROM [fhir_load].[_stage_2026112308_0a1b_1_large_patient] AS d
 CROSS APPLY OPENJSON(d.[doc]) WITH (
   [_file] int '$."_file"',
   [_id] varchar(128) '$."_id"',
@@ -215,87 +218,87 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-large-patient');
 BEGIN TRANSACTION;
 
 -- lock
-UPDATE [fhir].[_lock_Patient] SET [attempt] = '2026112308_0a1b_1' WHERE [k] = 1
+UPDATE [fhir_load].[_lock_Patient] SET [attempt] = '2026112308_0a1b_1' WHERE [k] = 1
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:lock');
 
 -- drop known files
-DELETE FROM [fhir].[_stage_2026112308_0a1b_1_file]
-WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir].[_ledger] AS l WHERE l.[export] = 'nightly-000012')
+DELETE FROM [fhir_load].[_stage_2026112308_0a1b_1_file]
+WHERE [file_key] IN (SELECT l.[file_key] FROM [fhir_load].[_ledger] AS l WHERE l.[export] = 'nightly-000012')
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:drop-known-files');
 
 -- drop known lines
-DELETE FROM [fhir].[_stage_2026112308_0a1b_1_head]
-WHERE [_file] NOT IN (SELECT f.[_file] FROM [fhir].[_stage_2026112308_0a1b_1_file] AS f)
+DELETE FROM [fhir_load].[_stage_2026112308_0a1b_1_head]
+WHERE [_file] NOT IN (SELECT f.[_file] FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:drop-known-lines');
 
 -- winners
-INSERT INTO [fhir].[_stage_2026112308_0a1b_1_winner] ([_id], [_version], [_deleted], [_file], [_line])
+INSERT INTO [fhir_load].[_stage_2026112308_0a1b_1_winner] ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
 FROM (
   SELECT h.[_id], h.[_version], h.[_deleted], h.[_file], h.[_line],
     ROW_NUMBER() OVER (PARTITION BY h.[_id] ORDER BY h.[_version] DESC, h.[_file], h.[_line]) AS [place]
-  FROM [fhir].[_stage_2026112308_0a1b_1_head] AS h
+  FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h
 ) AS s
-LEFT JOIN [fhir].[_head_Patient] AS t ON t.[_id] = s.[_id]
+LEFT JOIN [fhir_load].[_head_Patient] AS t ON t.[_id] = s.[_id]
 WHERE s.[place] = 1
   AND (t.[_id] IS NULL OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < 3))
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:winners');
 
 -- delete patient
 DELETE FROM [fhir].[patient]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w)
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient');
 
 -- insert patient
 INSERT INTO [fhir].[patient] ([id], [active], [number], [weight], [price], [born], [seen], [select], [_id], [_version], [_last_updated], [_export])
 SELECT v.[id], v.[active], v.[number], v.[weight], v.[price], v.[born], v.[seen], v.[select],
   w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
-FROM [fhir].[_stage_2026112308_0a1b_1_view_patient] AS v
-JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient] AS v
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-patient');
 
 -- delete patient_name
 DELETE FROM [fhir].[patient_name]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w)
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-patient_name');
 
 -- insert patient_name
 INSERT INTO [fhir].[patient_name] ([given], [row_index], [_id], [_version], [_last_updated], [_export])
 SELECT v.[given], v.[row_index],
   w.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), 'nightly-000012'
-FROM [fhir].[_stage_2026112308_0a1b_1_view_patient_name] AS v
-JOIN [fhir].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name] AS v
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-patient_name');
 
 -- delete heads
-DELETE FROM [fhir].[_head_Patient]
-WHERE [_id] IN (SELECT w.[_id] FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w)
+DELETE FROM [fhir_load].[_head_Patient]
+WHERE [_id] IN (SELECT w.[_id] FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:delete-heads');
 
 -- insert heads
-INSERT INTO [fhir].[_head_Patient] ([_id], [_version], [_deleted], [_view_set])
+INSERT INTO [fhir_load].[_head_Patient] ([_id], [_version], [_deleted], [_view_set])
 SELECT w.[_id], w.[_version], w.[_deleted], 3
-FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS w
+FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-heads');
 
 -- insert ledger
-INSERT INTO [fhir].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
+INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
 SELECT 'nightly-000012', f.[file_key], f.[path], f.[etag], 'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
   ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3))
-FROM [fhir].[_stage_2026112308_0a1b_1_file] AS f
-LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
+FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f
+LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (
   SELECT v.[_file], COUNT_BIG(*) AS [n], SUM(CASE WHEN v.[_deleted] = 1 THEN 1 ELSE 0 END) AS [deleted]
-  FROM [fhir].[_stage_2026112308_0a1b_1_winner] AS v GROUP BY v.[_file]
+  FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS v GROUP BY v.[_file]
 ) AS w ON w.[_file] = f.[_file]
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-ledger');
 
 -- check
 SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
-FROM [fhir].[_ledger] AS l
-JOIN [fhir].[_stage_2026112308_0a1b_1_file] AS f ON f.[file_key] = l.[file_key]
+FROM [fhir_load].[_ledger] AS l
+JOIN [fhir_load].[_stage_2026112308_0a1b_1_file] AS f ON f.[file_key] = l.[file_key]
 WHERE l.[export] = 'nightly-000012' AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines])
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:check');
 
@@ -303,31 +306,31 @@ OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:check');
 COMMIT TRANSACTION;
 
 -- drop stage file
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_file];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_file];
 
 -- drop stage head
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_head];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_head];
 
 -- drop stage winner
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_winner];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_winner];
 
 -- drop stage view_patient
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient];
 
 -- drop stage large_patient
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_large_patient];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_large_patient];
 
 -- drop stage view_patient_name
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_view_patient_name];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_view_patient_name];
 
 -- drop stage large_patient_name
-DROP TABLE [fhir].[_stage_2026112308_0a1b_1_large_patient_name];
+DROP TABLE [fhir_load].[_stage_2026112308_0a1b_1_large_patient_name];
 
 -- statistics _ledger
-CREATE STATISTICS [by_file_key] ON [fhir].[_ledger] ([file_key]);
+CREATE STATISTICS [by_file_key] ON [fhir_load].[_ledger] ([file_key]);
 
 -- statistics _head_Patient
-CREATE STATISTICS [by_id] ON [fhir].[_head_Patient] ([_id]);
+CREATE STATISTICS [by_id] ON [fhir_load].[_head_Patient] ([_id]);
 
 -- statistics patient_name
 CREATE STATISTICS [by_id] ON [fhir].[patient_name] ([_id]);
@@ -337,7 +340,7 @@ CREATE STATISTICS [by_id] ON [fhir].[patient] ([_id]);
 
 -- ledger
 SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
-FROM [fhir].[_ledger] AS l
+FROM [fhir_load].[_ledger] AS l
 WHERE l.[export] = 'nightly-000012'
 ORDER BY l.[committed_at], l.[path], l.[etag];
 
