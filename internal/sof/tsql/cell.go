@@ -2,6 +2,7 @@ package tsql
 
 import (
 	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -66,19 +67,33 @@ func (w plan) cell(cell sof.Cell, c scope) string {
 		return w.comparisons.instant(w.items.text(n), c)
 	case sof.Text:
 	}
-	text := w.items.text(n)
-	if slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }) {
-		text = fmt.Sprintf("CAST(%s AS %s)", text, w.facts.Text)
-	}
-	if w.engine != Serverless || !Bytewise(col) {
-		return text
-	}
-	// a view has no other place for the type and the collation of its columns
-	if col.KeyLimit() > 0 {
-		text = fmt.Sprintf("CAST(%s AS %s)", w.items.text(n), ColumnType(col, w.engine, Extent{}))
-	}
-	return text + " COLLATE " + w.facts.Bytewise
+	return w.textCell(col, n)
 }
+
+// textCell returns the value of a text column.
+func (w plan) textCell(col sof.Column, n *node) string {
+	text := w.items.text(n)
+	collated := w.engine == Serverless && Bytewise(col)
+	typ := w.facts.Text
+	switch {
+	case collated && col.KeyLimit() > 0:
+		// a view has no other place for the type and the collation of its columns
+		typ = ColumnType(col, w.engine, Extent{})
+	case collated && !plainColumn.MatchString(text):
+	case !slices.ContainsFunc(n.alts, func(a alt) bool { return !a.sized }):
+		typ = ""
+	}
+	if typ != "" {
+		text = fmt.Sprintf("CAST(%s AS %s)", text, typ)
+	}
+	if collated {
+		text += " COLLATE " + w.facts.Bytewise
+	}
+	return text
+}
+
+// plainColumn matches a column, which takes a COLLATE as it is.
+var plainColumn = regexp.MustCompile(`^\w+\.\[[^\]]*\]$`)
 
 // ownPred lowers an expression that is itself a condition. It reports false for a value of the
 // document.

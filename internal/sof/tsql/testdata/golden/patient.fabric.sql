@@ -1,4 +1,4 @@
-INSERT INTO [stage].[patient] ([_file], [_line], [_id], [id], [active], [gender], [birth_date], [deceased_flag], [deceased_time], [family], [given], [name_prefix], [name_suffix], [name_text], [race_code], [race_display], [race_text], [ethnicity_code], [ethnicity_display], [ethnicity_text], [birth_sex], [marital_status], [marital_status_system], [marital_status_display], [marital_status_text], [language], [multiple_birth], [multiple_birth_order], [mrn], [phone], [email], [address_line], [city], [state], [postal_code], [country], [organization_id], [practitioner_id])
+INSERT INTO [stage].[patient] ([_file], [_line], [_id], [id], [active], [gender], [birth_date], [birth_date_day], [deceased_flag], [deceased_time], [family], [given], [name_prefix], [name_suffix], [name_text], [race_code], [race_display], [race_text], [ethnicity_code], [ethnicity_display], [ethnicity_text], [birth_sex], [marital_status], [marital_status_system], [marital_status_display], [marital_status_text], [language], [multiple_birth], [multiple_birth_order], [mrn], [phone], [email], [address_line], [city], [state], [postal_code], [country], [organization_id], [practitioner_id])
 SELECT
   d.[_file],
   d.[_line],
@@ -7,6 +7,7 @@ SELECT
   CAST(CASE j1.[active] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [active],
   j1.[gender] AS [gender],
   j1.[birthDate] AS [birth_date],
+  CASE WHEN j1.[birthDate] LIKE '____-__-__' OR j1.[birthDate] LIKE '____-__-__T%' THEN TRY_CAST(LEFT(j1.[birthDate], 10) AS date) END AS [birth_date_day],
   CAST(CASE j1.[deceasedBoolean] WHEN 'true' THEN 1 WHEN 'false' THEN 0 END AS bit) AS [deceased_flag],
   j1.[deceasedDateTime] AS [deceased_time],
   u1.[family] AS [family],

@@ -3,6 +3,7 @@ SELECT
   CAST(CASE j1.[active] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [active],
   j1.[gender] AS [gender],
   j1.[birthDate] AS [birth_date],
+  CASE WHEN j1.[birthDate] LIKE N'____-__-__' OR j1.[birthDate] LIKE N'____-__-__T%' THEN TRY_CAST(LEFT(j1.[birthDate], 10) AS date) END AS [birth_date_day],
   CAST(CASE j1.[deceasedBoolean] WHEN N'true' THEN 1 WHEN N'false' THEN 0 END AS bit) AS [deceased_flag],
   j1.[deceasedDateTime] AS [deceased_time],
   u1.[family] AS [family],

@@ -2,8 +2,8 @@ CREATE OR ALTER VIEW [dbo].[patient_contact] AS
 SELECT
   CAST(j1.[id] AS varchar(128)) COLLATE Latin1_General_100_BIN2_UTF8 AS [patient_id],
   CAST(e1.[key] AS int) AS [row_index],
-  COALESCE(j2.[relationship_0_coding_0_code], f2.[code]) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship],
-  COALESCE(j2.[relationship_0_coding_0_system], f2.[system]) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship_system],
+  CAST(COALESCE(j2.[relationship_0_coding_0_code], f2.[code]) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship],
+  CAST(COALESCE(j2.[relationship_0_coding_0_system], f2.[system]) AS nvarchar(max)) COLLATE Latin1_General_100_BIN2_UTF8 AS [relationship_system],
   COALESCE(j2.[relationship_0_coding_0_display], f2.[display]) AS [relationship_display],
   COALESCE(j2.[relationship_0_text], f1.[text]) AS [relationship_text],
   j2.[name_family] AS [family],

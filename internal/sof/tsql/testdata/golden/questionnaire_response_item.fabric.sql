@@ -1,4 +1,4 @@
-INSERT INTO [stage].[questionnaire_response_item] ([_file], [_line], [_id], [questionnaire_response_id], [patient_id], [row_index], [link_id], [item_text], [definition], [answer_index], [value_boolean], [value_decimal], [value_integer], [value_date], [value_time], [value_time_of_day], [value_string], [value_uri], [value_code], [value_code_system], [value_code_display], [value_number], [value_number_unit], [value_number_unit_code], [value_reference])
+INSERT INTO [stage].[questionnaire_response_item] ([_file], [_line], [_id], [questionnaire_response_id], [patient_id], [row_index], [link_id], [item_text], [definition], [answer_index], [value_boolean], [value_decimal], [value_integer], [value_date], [value_date_day], [value_time], [value_time_of_day], [value_string], [value_uri], [value_code], [value_code_system], [value_code_display], [value_number], [value_number_unit], [value_number_unit_code], [value_reference])
 SELECT
   d.[_file],
   d.[_line],
@@ -14,6 +14,7 @@ SELECT
   u1.[value_decimal] AS [value_decimal],
   u1.[value_integer] AS [value_integer],
   u1.[value_date] AS [value_date],
+  u1.[value_date_day] AS [value_date_day],
   u1.[value_time] AS [value_time],
   u1.[value_time_of_day] AS [value_time_of_day],
   u1.[value_string] AS [value_string],
@@ -435,6 +436,7 @@ OUTER APPLY ( -- answer
     CASE WHEN n1.[rare] = 1 THEN n1.[v] ELSE TRY_CAST(j26.[valueDecimal] AS decimal(38, 18)) END AS [value_decimal],
     TRY_CAST(NULLIF(j26.[valueInteger], '') AS int) AS [value_integer],
     j26.[valueDate] AS [value_date],
+    CASE WHEN j26.[valueDate] LIKE '____-__-__' OR j26.[valueDate] LIKE '____-__-__T%' THEN TRY_CAST(LEFT(j26.[valueDate], 10) AS date) END AS [value_date_day],
     j26.[valueDateTime] AS [value_time],
     j26.[valueTime] AS [value_time_of_day],
     j26.[valueString] AS [value_string],
