@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 	"testing/fstest"
+
+	"fhirsynapse/internal/sof"
 )
 
 func TestBundledViewsCompile(t *testing.T) {
@@ -123,5 +125,33 @@ func TestViewsAsHL7PublishesThem(t *testing.T) {
 	got, err := Dir(fstest.MapFS{name: {Data: text}})
 	if err != nil || len(got) != 1 {
 		t.Errorf("%d views, %v", len(got), err)
+	}
+}
+
+// A date may be partial, so its column is a text. The twin is for what needs a day.
+func TestTypesOfDatesHaveATwin(t *testing.T) {
+	t.Parallel()
+	all, err := Bundled()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dates := 0
+	for _, v := range all {
+		kinds := map[string]sof.Kind{}
+		for _, c := range v.Columns {
+			kinds[c.Name] = c.Kind
+		}
+		for _, c := range v.Columns {
+			if c.FHIRType != "date" || c.Kind != sof.Text {
+				continue
+			}
+			dates++
+			if kinds[c.Name+"_day"] != sof.Date {
+				t.Errorf("%s.%s has no twin of days", v.Name, c.Name)
+			}
+		}
+	}
+	if dates < 10 {
+		t.Errorf("%d dates", dates)
 	}
 }
