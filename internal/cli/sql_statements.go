@@ -35,7 +35,7 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := statements.Attempt{
 		Target: statements.Target{Engine: e, Schema: shownSchema, Type: v.Resource, Views: []flatten.Table{view}},
-		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1), At: at,
+		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1, 0), At: at,
 	}
 	made, err := a.Ensure(nil)
 	if err != nil {

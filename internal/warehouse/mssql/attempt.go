@@ -16,17 +16,16 @@ import (
 	"fhirsynapse/internal/warehouse/tds"
 )
 
-// attempt tries once to commit the files of a batch that are not in the ledger.
-func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatten.Table, try int) error {
+// attempt tries once to commit the files of a batch that are not in the ledger. Many files go in
+// groups, each in a transaction of its own.
+func (w *Warehouse) attempt(
+	ctx context.Context, b pipeline.Batch, views []flatten.Table, try int,
+) error {
 	t := statements.Target{
 		Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views,
 		Longest: longest(b.Files, views),
 	}
-	a := statements.Attempt{
-		Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(), Stage: statements.StageName(w.o.Now(), b.Attempt, try),
-		Documents: w.o.Documents != nil,
-	}
-	staged := false
+	var staged *statements.Attempt
 	err := w.with(ctx, func(s session) error {
 		there, err := s.ledger(ctx, t, b.Export)
 		if err != nil {
@@ -40,30 +39,64 @@ func (w *Warehouse) attempt(ctx context.Context, b pipeline.Batch, views []flatt
 		if err != nil {
 			return err
 		}
-		staged = true
-		if err := w.stage(ctx, s, a, b.Plan, files); err != nil {
-			return err
+		for n, group := range divided(files, w.o.CommitRows) {
+			a := statements.Attempt{
+				Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(),
+				Stage:     statements.StageName(w.o.Now(), b.Attempt, try, n),
+				Documents: w.o.Documents != nil,
+			}
+			staged = &a
+			if err := w.commitGroup(ctx, s, a, b.Plan, group); err != nil {
+				return err
+			}
+			w.afterwards(ctx, s, a, fresh && n == 0)
+			staged = nil
 		}
-		// The ledger tells whether a COMMIT without a good answer has happened.
-		happened := func() (bool, error) {
-			there, err := s.ledger(ctx, t, b.Export)
-			return err == nil && len(warehouse.Uncommitted(files, there)) == 0, err
-		}
-		if err := w.alone(ctx, s, t, a.Transaction(), happened); err != nil {
-			return err
-		}
-		w.afterwards(ctx, s, a, fresh)
-		staged = false
 		return nil
 	})
-	if err != nil && staged {
-		w.cleanUp(ctx, a)
+	if err != nil && staged != nil {
+		w.cleanUp(ctx, *staged)
 	}
 	if n := tds.Number(err); (n == tooLong || n == tooLongOlder) && try == 1 {
 		// Another committer may have widened the same columns for less.
 		return tds.Retry(tds.Step(err), err)
 	}
 	return err
+}
+
+// commitGroup commits files in one transaction.
+func (w *Warehouse) commitGroup(
+	ctx context.Context, s session, a statements.Attempt, plan string,
+	files []pipeline.PreparedFile,
+) error {
+	if err := w.stage(ctx, s, a, plan, files); err != nil {
+		return err
+	}
+	// The ledger tells whether a COMMIT without a good answer has happened.
+	happened := func() (bool, error) {
+		there, err := s.ledger(ctx, a.Target, a.Export)
+		return err == nil && len(warehouse.Uncommitted(files, there)) == 0, err
+	}
+	return w.alone(ctx, s, a.Target, a.Transaction(), happened)
+}
+
+// divided splits files into groups of at most this number of rows, in order. A file is never split,
+// so every resource is whole in each group; which version wins does not depend on the groups.
+func divided(files []pipeline.PreparedFile, most int64) [][]pipeline.PreparedFile {
+	var out [][]pipeline.PreparedFile
+	var rows int64
+	for _, f := range files {
+		n := f.Done.Heads
+		for _, of := range f.Done.Rows {
+			n += of
+		}
+		if len(out) == 0 || rows+n > most {
+			out, rows = append(out, nil), 0
+		}
+		rows += n
+		out[len(out)-1] = append(out[len(out)-1], f)
+	}
+	return out
 }
 
 // tooLong and tooLongOlder are the error numbers for a text that is longer than its column.

@@ -3,7 +3,9 @@ package mssql
 import (
 	"context"
 	"fmt"
+	"strconv"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -21,12 +23,18 @@ func (engine) Local(string) (warehouse.Local, bool) { return warehouse.Local{Sch
 
 // Open implements warehouse.Engine.
 func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
+	address, own := tds.Take(address, paramCommitRows)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return to, err
 	}
+	rows, err := commitRows(server, own)
+	if err != nil {
+		return to, err
+	}
 	o := Options{
-		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL, LineLimit: r.LineLimit,
+		CommitRows: rows,
+		Server:     server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL, LineLimit: r.LineLimit,
 		Statements: r.Statements, TempDir: r.TempDir, Now: r.Now, Log: r.Log,
 	}
 	if r.EngineTransforms {
@@ -47,6 +55,24 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 		to.Beside = w
 	}
 	return to, nil
+}
+
+// paramCommitRows is the parameter of the address that bounds the rows of a transaction.
+const paramCommitRows = "commitRows"
+
+// commitRows returns the bound of the address, or 0.
+func commitRows(server tds.Server, own map[string]string) (int64, error) {
+	text, given := own[paramCommitRows]
+	if !given {
+		return 0, nil
+	}
+	n, err := strconv.ParseInt(text, 10, 64)
+	if err != nil || n < 1 {
+		return 0, fault.Permanentf(
+			"warehouse %s: %s: %s is the greatest number of rows in a transaction, as in 5000000",
+			server.Engine, server, paramCommitRows)
+	}
+	return n, nil
 }
 
 // Check signs in and reads the ledger.

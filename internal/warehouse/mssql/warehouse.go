@@ -39,6 +39,9 @@ type Options struct {
 	LineLimit int
 	// Statements is the number of concurrent statements; 0 means 2.
 	Statements int
+	// CommitRows bounds the rows of one transaction: more files go in groups. 0 means the engine's
+	// default.
+	CommitRows int64
 	// TempDir is the folder for large prepared files while they are read; empty means the system's.
 	TempDir string
 	// LockWait bounds how long a commit waits for another on an engine whose locks have no time
@@ -78,6 +81,7 @@ func Open(o Options) (*Warehouse, error) {
 	}
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
 	o.LockWait = cmp.Or(o.LockWait, time.Minute)
+	o.CommitRows = cmp.Or(o.CommitRows, engine.CommitRows)
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}

@@ -139,7 +139,7 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	v, table := patient(t)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 	target := statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: []flatten.Table{table}}
-	a := statements.Attempt{Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1), At: at}
+	a := statements.Attempt{Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1, 0), At: at}
 	var all, again []statements.Statement
 	must := func(more []statements.Statement, err error) {
 		if err != nil {

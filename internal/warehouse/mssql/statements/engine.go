@@ -64,21 +64,28 @@ type Engine struct {
 	// LongestRow bounds the bytes of a Parquet row for COPY INTO; 0 means no limit. Longer rows are
 	// sent as JSON. LongestText bounds one value, and LongestDocument one value in a file of lines.
 	LongestRow, LongestText, LongestDocument int
+	// CommitRows bounds the rows of one transaction by default.
+	CommitRows int64
 }
 
 var engines = map[tsql.Engine]Engine{
 	tsql.SQLServer: {
 		Name: tsql.SQLServer, Stage: BulkCopy, Exclusion: AppLock,
 		Keys: true, Isolation: true, AbortOnError: true, TransactionalDDL: true, Collate: true,
+		// Everything is logged, and readers without row versions wait.
+		CommitRows: 5_000_000,
 	},
 	tsql.Dedicated: {
 		Name: tsql.Dedicated, Stage: CopyInto, Exclusion: LockRow,
 		Distributed: true, Labels: true, Collate: true, Statistics: true, RowVersions: true,
 		Credential: "Managed Identity", LongestRow: 1_000_000,
+		// DELETE is fully logged, and the smallest pool takes 60 GB in a transaction: 3 KB a row.
+		CommitRows: 20_000_000,
 	},
 	tsql.Fabric: {
 		Name: tsql.Fabric, Stage: CopyInto, Exclusion: LockRow,
 		FixedTypes: true, NoQuote: "0x1f", LongestText: 16 << 20, LongestDocument: 1 << 20,
+		CommitRows: 20_000_000,
 	},
 }
 

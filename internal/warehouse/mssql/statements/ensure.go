@@ -231,10 +231,14 @@ const (
 	stageHour   = "2006010215"
 )
 
-// StageName returns the prefix of an attempt's tables. It includes the hour, because not all
-// engines report a table's age.
-func StageName(now time.Time, attempt string, try int) string {
-	return fmt.Sprintf("%s%s_%s_%d", stagePrefix, now.UTC().Format(stageHour), attempt, try)
+// StageName returns the prefix of the tables of an attempt for the nth group of files. It includes
+// the hour, because not all engines report a table's age.
+func StageName(now time.Time, attempt string, try, group int) string {
+	name := fmt.Sprintf("%s%s_%s_%d", stagePrefix, now.UTC().Format(stageHour), attempt, try)
+	if group > 0 {
+		name += fmt.Sprintf("_%d", group)
+	}
+	return name
 }
 
 var stageName = regexp.MustCompile(`(?i)^` + stagePrefix + `(\d{10})_`)

@@ -51,7 +51,7 @@ func attempt(t *testing.T, name tsql.Engine) statements.Attempt {
 	}
 	return statements.Attempt{
 		Target: statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: views},
-		Export: "nightly-000012", ViewSet: 3, Stage: statements.StageName(at, "0a1b", 1), At: at,
+		Export: "nightly-000012", ViewSet: 3, Stage: statements.StageName(at, "0a1b", 1, 0), At: at,
 	}
 }
 
