@@ -41,10 +41,11 @@ type Commands struct {
 	stubs stubs
 }
 
-// Runs loads folders and exports from servers. A batch.Runner implements it.
+// Runs loads folders and exports from servers, and maintains tables. A batch.Runner implements it.
 type Runs interface {
 	Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error)
 	Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error)
+	Maintain(ctx context.Context, q batch.MaintainRequest) (batch.MaintainReport, error)
 }
 
 // Journal lists and changes the exports of the app. An app.Operator implements it.
@@ -133,7 +134,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.AddCommand(
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
 		startCommand(getenv, s, c), exportsCommand(s, c),
-		conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c),
+		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c),
 	)
 	return root
 }

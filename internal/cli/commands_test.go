@@ -22,6 +22,17 @@ func twelve(_ context.Context, _, _ string, show func(query.Result) error) error
 type runs struct {
 	load  func(context.Context, batch.LoadRequest) (batch.LoadReport, error)
 	start func(context.Context, batch.StartRequest) (batch.StartReport, error)
+
+	maintain func(context.Context, batch.MaintainRequest) (batch.MaintainReport, error)
+}
+
+func (r *runs) Maintain(
+	ctx context.Context, q batch.MaintainRequest,
+) (batch.MaintainReport, error) {
+	if r.maintain == nil {
+		return batch.MaintainReport{}, nil
+	}
+	return r.maintain(ctx, q)
 }
 
 func (r *runs) Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error) {

@@ -26,10 +26,13 @@ const (
 	StatementStage  Statement = "stage"  // fills a stage from documents
 	StatementCommit Statement = "commit" // the transaction
 	StatementAll    Statement = "all"
+	// StatementMaintain rebuilds tables and renews statistics; it is not part of StatementAll.
+	StatementMaintain Statement = "maintain"
 )
 
 var statementParts = []Statement{
-	StatementBody, StatementStage, StatementView, StatementCommit, StatementAll,
+	StatementBody, StatementStage, StatementView, StatementCommit, StatementMaintain,
+	StatementAll,
 }
 
 func engineNames() string {
@@ -58,7 +61,7 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 			}
 			if !slices.Contains(statementParts, Statement(statement)) {
 				return usagef(cmd,
-					"there is no statement %q: it is one of body, stage, view, commit, all",
+					"there is no statement %q: it is one of body, stage, view, commit, maintain, all",
 					statement)
 			}
 			v, err := viewOf(args[0])
@@ -76,7 +79,7 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	cmd.AddCommand(sqlSetupCommand(getenv, s, c))
 	cmd.Flags().StringVar(&engine, "engine", string(tsql.SQLServer), "the `ENGINE`: "+engineNames())
 	cmd.Flags().StringVar(&statement, "statement", string(StatementBody),
-		"the `PART`: body, stage, view, commit or all")
+		"the `PART`: body, stage, view, commit, maintain or all")
 	cmd.Flags().StringVar(&from, "from", "dbo.documents",
 		"the `TABLE` or view with the documents, in its column doc")
 	return cmd
@@ -114,7 +117,7 @@ func sqlText(v *sof.View, e tsql.Engine, part Statement, from string) (string, e
 		return tsql.Body(v, e, shape)
 	case StatementView:
 		return tsql.CreateView(v, e, shape)
-	case StatementStage, StatementCommit, StatementAll:
+	case StatementStage, StatementCommit, StatementMaintain, StatementAll:
 	}
 	return warehouseStatements(v, e, part)
 }

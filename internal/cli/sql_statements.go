@@ -53,6 +53,13 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 		all = stage
 	case StatementCommit:
 		all = a.Transaction()
+	case StatementMaintain:
+		for _, table := range a.Maintain() {
+			all = append(all, table.Statements...)
+		}
+		if len(all) == 0 {
+			return "", fault.Permanentf("%s maintains its tables itself", name)
+		}
 	default:
 		for _, schema := range a.Schemas() {
 			all = append(all, statements.CreateSchema(schema))

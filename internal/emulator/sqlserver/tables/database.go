@@ -83,6 +83,7 @@ type table struct {
 	at         int
 	statistics map[string]bool // by name
 	utf8       bool            // varchar holds all characters, as in Fabric
+	maintained []string
 }
 
 // row is one version of a row, with the sessions of the open transactions that made or deleted it.

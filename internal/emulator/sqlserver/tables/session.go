@@ -78,6 +78,9 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (sql
 	if m := creatingStatistics.FindStringSubmatch(text); m != nil { // the parser may not end on it
 		return s.createStatistics(m)
 	}
+	if m := maintaining.FindStringSubmatch(text); m != nil {
+		return s.maintain(m)
+	}
 	script, err := parse(ctx, text)
 	if err != nil || script == nil {
 		return sqlserver.Result{}, err

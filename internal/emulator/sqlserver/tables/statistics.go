@@ -33,6 +33,36 @@ func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	return sqlserver.Result{}, nil
 }
 
+// maintaining matches the statements of the maintenance of a table.
+var maintaining = regexp.MustCompile(
+	`^(UPDATE STATISTICS|ALTER INDEX ALL ON|ALTER TABLE) \[([^\]]+)\]\.\[([^\]]+)\](| REORGANIZE| REBUILD)$`)
+
+// maintain records the maintenance of a table. It changes no row.
+func (s *session) maintain(m []string) (sqlserver.Result, error) {
+	s.db.mu.Lock()
+	defer s.db.mu.Unlock()
+	t, err := s.db.table(m[2], m[3])
+	switch {
+	case err != nil:
+		return sqlserver.Result{}, err
+	case s.open:
+		return sqlserver.Result{}, fail(574, "%s statement cannot be used inside a user transaction.", m[1])
+	}
+	t.maintained = append(t.maintained, m[1]+m[4])
+	return sqlserver.Result{}, nil
+}
+
+// Maintained returns what was done to maintain a table, in order.
+func (d *Database) Maintained(schema, table string) []string {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.table(schema, table)
+	if err != nil {
+		return nil
+	}
+	return slices.Clone(t.maintained)
+}
+
 // Statistics returns the names of the statistics on a table, in order.
 func (d *Database) Statistics(schema, table string) []string {
 	d.mu.Lock()

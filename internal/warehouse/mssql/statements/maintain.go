@@ -1,0 +1,37 @@
+package statements
+
+// Maintained is a table with the statements of its maintenance. Each is a transaction of its own.
+type Maintained struct {
+	Table      Table
+	Statements []Statement
+}
+
+// Name returns SCHEMA.TABLE, for people.
+func (m Maintained) Name() string { return m.Table.Schema + "." + m.Table.Name }
+
+// In reports whether the table exists.
+func (m Maintained) In(there Catalog) bool { return there.has(m.Table) }
+
+// Maintain returns the statements that give back the space of deleted rows and renew statistics, by
+// table. It returns none for an engine that maintains its tables itself.
+func (t Target) Maintain() (tables []Maintained) {
+	for _, table := range t.permanent() {
+		var first Statement
+		switch {
+		case t.Distributed:
+			// A heap keeps the pages that a DELETE has emptied.
+			first = Statement{"rebuild " + table.Name, "ALTER TABLE " + table.quoted() + " REBUILD"}
+		case t.Keys:
+			// This leaves the table open to readers and writers.
+			first = Statement{
+				"reorganize " + table.Name, "ALTER INDEX ALL ON " + table.quoted() + " REORGANIZE",
+			}
+		default:
+			return nil
+		}
+		tables = append(tables, Maintained{table, []Statement{
+			first, {"statistics " + table.Name, "UPDATE STATISTICS " + table.quoted()},
+		}})
+	}
+	return tables
+}
