@@ -74,7 +74,7 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		},
 		"header of a table": {
 			[]string{"query", "--db", "x", "--no-header", "select 1"},
-			"fhirsynapse: --header and --no-header have a meaning with --csv only\nfhirsynapse: see fhirsynapse query --help\n",
+			"fhirsynapse: --header and --no-header are only for --csv\nfhirsynapse: see fhirsynapse query --help\n",
 		},
 		"both headers": {[]string{
 			"query", "--db", "x", "--csv", "--header", "--no-header", "select 1",
@@ -89,15 +89,15 @@ func TestWrongCallsExitWithTwoAndOneLineOfReason(t *testing.T) {
 		},
 		"compressed CSV": {
 			[]string{"load", ".", "--to", "csv:x", "--compression", "zstd"},
-			"fhirsynapse: --compression has a meaning with --to parquet:DIR only\nfhirsynapse: see fhirsynapse load --help\n",
+			"fhirsynapse: --compression is only for --to parquet:DIR\nfhirsynapse: see fhirsynapse load --help\n",
 		},
 		"no staging": {
 			[]string{"load", ".", "--to", "fabric://host?database=x"},
-			"fhirsynapse: --staging is missing: fabric reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER\nfhirsynapse: see fhirsynapse load --help\n",
+			"fhirsynapse: --staging is missing: fabric reads from a storage account: name a container as https://ACCOUNT.blob.core.windows.net/CONTAINER\nfhirsynapse: see fhirsynapse load --help\n",
 		},
 		"staging for others": {
 			[]string{"load", ".", "--to", "duckdb:x", "--staging", "https://x"},
-			"fhirsynapse: --staging has a meaning with --to synapse-dedicated and fabric only: leave it out\nfhirsynapse: see fhirsynapse load --help\n",
+			"fhirsynapse: --staging is only for --to synapse-dedicated and fabric: leave it out\nfhirsynapse: see fhirsynapse load --help\n",
 		},
 		"no folder": {
 			[]string{"load", "--to", "duckdb:x"},

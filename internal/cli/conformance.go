@@ -21,15 +21,16 @@ func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobr
 	cmd := &cobra.Command{
 		Use:   "conformance DIR",
 		Short: "Run the official SQL on FHIR test cases",
-		Long: "Run the official SQL on FHIR test cases, or other cases in their format, which are the *.json files of\n" +
-			"a folder. A file is replaced by that of the same name in DIR/newer, where there is one. The comparison\n" +
-			"is strict: rows as a multiset, values by the type of their column, columns in order where a case gives\n" +
-			"one. A case is refused where its view has FHIRPath that views do not take, such as now(); the reason is\n" +
-			"told. The exit code is 1 when a case fails.\n\n" +
-			"Without --engine the native engine runs them. With --engine and --dsn the SELECT bodies of a T-SQL\n" +
-			"engine run on a server, over a temporary table; cases that the engine cannot say are refused and do\n" +
-			"not count. A case that expects an error for more than one item passes by the failing cast that the\n" +
-			"body makes of it. With --engine alone nothing is run: it is told which cases can be said.",
+		Long: "Run the official SQL on FHIR test cases, or other cases in the same format: the *.json files of a\n" +
+			"folder. A file in DIR/newer replaces the file of the same name. The comparison is strict: rows as a\n" +
+			"multiset, values by the type of their column, and columns in order if the case gives an order. Cases\n" +
+			"with FHIRPath that views do not allow, such as now(), are refused with the reason. The exit code is 1\n" +
+			"if a case fails.\n\n" +
+			"Without --engine the native engine runs the cases. With --engine and --dsn a server runs the SELECT\n" +
+			"bodies of a T-SQL engine over a temporary table; cases that the engine cannot express are refused\n" +
+			"and not counted. A case that expects an error for more than one item passes if the cast fails that\n" +
+			"the body has for this. With --engine alone nothing is run: the command lists the cases that the\n" +
+			"engine can express.",
 		Example: "  fhirsynapse conformance ./sql-on-fhir-tests --report test_report.json\n" +
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine fabric --list\n" +
 			"  fhirsynapse conformance ./sql-on-fhir-tests --engine sqlserver --dsn 'sqlserver://user:password@host:1433?database=test'",
@@ -43,7 +44,7 @@ func conformanceCommand(getenv func(string) string, s Streams, c Commands) *cobr
 	cmd.Flags().StringVar(&run.engine, "engine", "",
 		"the T-SQL `ENGINE` whose bodies are tried: "+engineNames())
 	cmd.Flags().StringVar(&run.dsn, "dsn", "",
-		"the `URL` of the server to run bodies on, or env:NAME or file:PATH that has it")
+		"the `URL` of the server to run bodies on, or env:NAME or file:PATH that contains it")
 	cmd.Flags().BoolVar(&run.list, "list", false, "print a line for every case")
 	return cmd
 }

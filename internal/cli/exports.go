@@ -23,11 +23,13 @@ func exportsCommand(s Streams, c Commands) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "exports",
-		Short: "List the exports of the journal, watch, start and cancel them",
-		Long: `List the exports of the journal, plan by plan, the newest first; watch, start and cancel them, let plans
-rest. The settings are the app's, in the environment; docs/configuration.md lists them. Here those of
-the storage account are enough: LakeStorage, or LakeStorage__blobServiceUri where the identity of this
-machine or of the Azure CLI signs in, and JournalContainer where it has another name.`,
+		Short: "List, watch, start and cancel exports, and pause plans",
+		Long: `List the exports in the journal by plan, the newest first. Subcommands watch, start and cancel
+exports, and pause plans.
+
+The command reads the app's settings from the environment; docs/configuration.md lists them. The
+settings of the storage account are enough: LakeStorage, or LakeStorage__blobServiceUri with the
+identity of this machine or of the Azure CLI; and JournalContainer, if it has another name.`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if most < 1 {
@@ -44,7 +46,7 @@ machine or of the Azure CLI signs in, and JournalContainer where it has another 
 		},
 	}
 	cmd.Flags().StringVar(&plan, "plan", "", "only the exports of one `PLAN`")
-	cmd.Flags().IntVar(&most, "last", 10, "how many of each plan")
+	cmd.Flags().IntVar(&most, "last", 10, "the number of exports of each plan")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	cmd.AddCommand(exportsStartCommand(s, c), exportsWatchCommand(s, c), exportsCancelCommand(s, c),
 		exportsPauseCommand(s, c), exportsResumeCommand(s, c))
@@ -82,7 +84,7 @@ func exportsTable(w io.Writer, list []records.ExportSummary) error {
 		}
 		note := e.Progress
 		if e.State == records.Requested && e.TouchedAt.IsZero() {
-			note = "the app's next tick begins it"
+			note = "the app starts it at its next tick"
 		}
 		if e.Failure != nil {
 			note = e.Failure.Step + ": " + e.Failure.Cause

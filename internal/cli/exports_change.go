@@ -13,14 +13,14 @@ func exportsStartCommand(s Streams, c Commands) *cobra.Command {
 	var atTick bool
 	cmd := &cobra.Command{
 		Use:   "start PLAN",
-		Short: "Begin an export of a plan, whatever its schedule says",
-		Long: `Begin an export of a plan at once, whatever its schedule says and although it is paused, and print its
-id. The server is asked from here, as the app would do it: all settings of the app must be in the
-environment, and who runs this needs what the app needs, see docs/operations.md.
+		Short: "Start an export of a plan now",
+		Long: `Start an export of a plan at once, regardless of its schedule and even if it is paused, and print its
+id. The kick-off is sent from this machine: all settings of the app must be in the environment, and
+you need the permissions of the app, see docs/operations.md.
 
-With --at-tick the export is asked for in the journal, and the app begins it at its next tick
-(ExportSchedule, mostly five minutes). For that the settings of the storage account are enough, and
-ExportsFile where the plan had no export yet.`,
+With --at-tick the request is written to the journal, and the app starts the export at its next tick
+(ExportSchedule, usually five minutes). The settings of the storage account are enough for that, and
+ExportsFile for a plan without an export.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if atTick {
@@ -28,7 +28,7 @@ ExportsFile where the plan had no export yet.`,
 				if err != nil {
 					return err
 				}
-				fmt.Fprintln(s.Err, "fhirsynapse: the app's next tick begins it")
+				fmt.Fprintln(s.Err, "fhirsynapse: the app starts it at its next tick")
 				return say(s, id)
 			}
 			e, err := c.Journal.Start(cmd.Context(), args[0])
@@ -38,7 +38,7 @@ ExportsFile where the plan had no export yet.`,
 			return started(s, e, err)
 		},
 	}
-	cmd.Flags().BoolVar(&atTick, "at-tick", false, "leave it to the app's next tick")
+	cmd.Flags().BoolVar(&atTick, "at-tick", false, "let the app start it at its next tick")
 	return cmd
 }
 
@@ -51,7 +51,7 @@ func started(s Streams, e records.ExportSummary, err error) error {
 	case err != nil:
 		tell(s, err)
 		fmt.Fprintln(s.Err,
-			"fhirsynapse: the export is in the journal: the app's next tick goes on with it")
+			"fhirsynapse: the export is in the journal: the app continues it at its next tick")
 	case e.Failure != nil:
 		return fmt.Errorf("export %s has failed: %s: %s", e.ID, e.Failure.Step, e.Failure.Cause)
 	case e.State == records.Cancelled:
@@ -64,13 +64,13 @@ func started(s Streams, e records.ExportSummary, err error) error {
 func exportsCancelCommand(s Streams, c Commands) *cobra.Command {
 	return &cobra.Command{
 		Use:   "cancel EXPORT",
-		Short: "End an export, and its jobs at the server",
-		Long: `End an export, by its id or by the name of its plan, and say what became of its jobs at the server. What
-was committed stays; the plan's next export covers the same window.
+		Short: "Cancel an export and its jobs at the server",
+		Long: `Cancel an export, given by its id or the name of its plan, and report the state of its jobs at the
+server. Committed data stays, and the plan's next export covers the same window.
 
-The jobs are ended from here where exports.yaml (ExportsFile) and what it refers to are at hand, and
-the server lets us; else the app does it at its next tick. The settings of the storage account are
-enough.`,
+The command cancels the jobs itself if it can read exports.yaml (ExportsFile) with everything that the
+file refers to, and reach the server. Otherwise the app cancels them at its next tick. The settings of
+the storage account are enough.`,
 		Args: one("the export or plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			id, jobs, err := c.Journal.Cancel(cmd.Context(), args[0])
@@ -92,9 +92,9 @@ enough.`,
 func exportsPauseCommand(s Streams, c Commands) *cobra.Command {
 	return &cobra.Command{
 		Use:   "pause PLAN",
-		Short: "Keep the schedule from starting a plan",
-		Long: `Keep the schedule from starting a plan, until it is resumed. An export that runs goes on, and start
-still works. A plan that had no export yet is held back by "paused: true" in exports.yaml. The
+		Short: "Stop the schedule of a plan",
+		Long: `Stop the schedule of a plan until it is resumed. A running export continues, and the command start
+still works. To pause a plan that has had no export, write "paused: true" in exports.yaml. The
 settings of the storage account are enough.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -109,15 +109,15 @@ settings of the storage account are enough.`,
 func exportsResumeCommand(s Streams, c Commands) *cobra.Command {
 	return &cobra.Command{
 		Use:   "resume PLAN",
-		Short: "Let the schedule start a plan again",
-		Long: `Let the schedule start a plan again that was paused. What was missed meanwhile counts once, at the
-next tick. The settings of the storage account are enough.`,
+		Short: "Resume the schedule of a plan",
+		Long: `Resume the schedule of a paused plan. However many exports it has missed, one starts at the next
+tick. The settings of the storage account are enough.`,
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := c.Journal.Resume(cmd.Context(), args[0]); err != nil {
 				return err
 			}
-			return say(s, fmt.Sprintf("plan %s goes on", args[0]))
+			return say(s, fmt.Sprintf("plan %s is resumed", args[0]))
 		},
 	}
 }

@@ -57,7 +57,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 			outcome{
 				out: "nightly-000003\n",
 				err: "fhirsynapse: start plan nightly: the server is away\n" +
-					"fhirsynapse: the export is in the journal: the app's next tick goes on with it\n",
+					"fhirsynapse: the export is in the journal: the app continues it at its next tick\n",
 			},
 		},
 		"started, and refused": {
@@ -90,7 +90,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 					return "nightly-000004", nil
 				}
 			},
-			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app's next tick begins it\n"},
+			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app starts it at its next tick\n"},
 		},
 		"cancelled": {
 			[]string{"cancel", "nightly"},
@@ -129,7 +129,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"resumed": {
 			[]string{"resume", "nightly"},
 			func(*cli.Commands) {},
-			outcome{out: "plan nightly goes on\n"},
+			outcome{out: "plan nightly is resumed\n"},
 		},
 	}
 	for name, tt := range tests {
@@ -163,7 +163,7 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 		strings.Count(got.out, "is paused") != 1 {
 		t.Errorf("the pause is not shown, once:\n%s", got.out)
 	}
-	if !strings.Contains(got.out, "│ the app's next tick begins it ") {
+	if !strings.Contains(got.out, "│ the app starts it at its next tick ") {
 		t.Errorf("the wish is not explained:\n%s", got.out)
 	}
 }

@@ -17,13 +17,14 @@ import (
 func exportsWatchCommand(s Streams, c Commands) *cobra.Command {
 	return &cobra.Command{
 		Use:   "watch [PLAN|EXPORT]",
-		Short: "Follow an export in the journal until it has ended",
-		Long: `Follow an export in the journal until it has ended: the newest of a plan, or one by its id, or without
-a name the only one that runs. Each change is told, and at least every ten seconds what the export waits for:
-the last failure that is tried again, how often it has happened, and when the next try comes.
+		Short: "Follow an export until it has ended",
+		Long: `Follow an export in the journal until it has ended: the newest export of a plan, the export with an
+id, or without an argument the only running export. The command prints each change. At least every ten
+seconds it prints what the export waits for: the last failure, the number of tries, and the time of
+the next try.
 
-The exit code says how the export ended: 0 loaded, 1 failed or cancelled, 3 incomplete. Ctrl-C ends the
-watch alone, the export goes on. The settings of the storage account are enough.`,
+The exit code tells how the export ended: 0 loaded, 1 failed or cancelled, 3 incomplete. Ctrl-C ends
+only the watch; the export continues. The settings of the storage account are enough.`,
 		Args: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 1 {
 				return usagef(cmd, "%q is one argument too many: name one plan or export", args[1])
@@ -59,7 +60,7 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 		select {
 		case <-ctx.Done():
 			n.end()
-			return fmt.Errorf("the watch was broken off; export %s goes on", last.ID)
+			return fmt.Errorf("the watch was interrupted; export %s continues", last.ID)
 		case <-ticks:
 		}
 		e, lookErr := f.look(ctx)
@@ -165,7 +166,7 @@ func exportLine(e records.ExportSummary) string {
 	line := "export " + e.ID + ": "
 	switch {
 	case e.State == records.Requested && e.TouchedAt.IsZero():
-		line += "the app's next tick begins it"
+		line += "the app starts it at its next tick"
 	case e.State == records.Requested:
 		line += "asking the server for an export"
 	case e.State == records.Exporting:

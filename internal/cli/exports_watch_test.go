@@ -120,9 +120,9 @@ func TestWatchTellsWhatAnExportWaitsFor(t *testing.T) {
 	})
 }
 
-const watchedLines = `  0 export nightly-000003: the app's next tick begins it
-  6 export nightly-000003: the app's next tick begins it, for 6s
- 12 export nightly-000003: the app's next tick begins it, for 12s
+const watchedLines = `  0 export nightly-000003: the app starts it at its next tick
+  6 export nightly-000003: the app starts it at its next tick, for 6s
+ 12 export nightly-000003: the app starts it at its next tick, for 12s
  16 tick: the server is busy; it is tried again
  16 export nightly-000003: asking the server for an export; tick: 2 tries failed in 11s, the next comes at the app's next tick; cause: the server is busy
  22 export nightly-000003: asking the server for an export, for 6s; tick: 2 tries failed in 17s, the next comes at the app's next tick; cause: the server is busy
@@ -261,7 +261,7 @@ func TestCtrlCEndsTheWatchAlone(t *testing.T) {
 		code := cli.Run(ctx, []string{"exports", "watch"}, func(string) string {
 			return ""
 		}, cli.Streams{Out: &strings.Builder{}, Err: &errs, Now: time.Now}, c)
-		if want := "fhirsynapse: the watch was broken off; export nightly-000003 goes on\n"; code !=
+		if want := "fhirsynapse: the watch was interrupted; export nightly-000003 continues\n"; code !=
 			1 || !strings.HasSuffix(errs.String(), want) {
 			t.Errorf("exit code %d:\n%s", code, errs.String())
 		}

@@ -27,54 +27,56 @@ var shredders = []string{string(tsql.SQLServer), string(tsql.Dedicated), string(
 // allTypes is the value of --rebuild without a list of types.
 const allTypes = "all"
 
-const loadHelp = `Load the files of a folder that have a resource in JSON on each line (NDJSON), without a server.
+const loadHelp = `Load a folder of NDJSON files, with one resource in JSON per line, without a server.
 
-A file is known by its content, packed with gzip or not: its name does not matter, and each of its
-lines is of the resource type that it names. Files and folders whose names begin with a dot are
-skipped. What is left out is named with the reason; when there are resources in it, such as a Bundle,
-a JSON array or one resource over several lines, the exit code is 3.
+File names do not matter, and files may be compressed with gzip: the type of a resource is read from
+its line. Files and folders whose names begin with a dot are skipped. The command names every file
+that it leaves out, with the reason. If such a file has resources, for example in a Bundle, in a JSON
+array, or over several lines, the exit code is 3.
 
-duckdb:FILE   The newest version of each resource wins, so that loading twice changes nothing; a
-              resource without meta.lastUpdated counts as written when the load began or, in a copy of a
-              folder that the app has fetched (PLAN-NUMBER.N-INSTANT), at the instant in its name.
+duckdb:FILE   A DuckDB database. The newest version of each resource wins, so loading a folder twice
+              changes nothing. A resource without meta.lastUpdated counts as written when the load
+              began or, in a folder that the app has fetched (PLAN-NUMBER.N-INSTANT), at the instant
+              in the folder's name.
 sqlserver://USER:PASSWORD@HOST:1433?database=NAME
-              The same in SQL Server and Azure SQL. Without a user, an Azure identity signs in (fedauth
-              says which). The connection is encrypted, unless encrypt says otherwise or the server is on
-              this machine.
+              SQL Server or Azure SQL, likewise. Without a user, an Azure identity signs in; the
+              parameter fedauth selects it. The connection is encrypted, except to a server on this
+              machine or with encrypt=disable.
 synapse-dedicated://HOST?database=NAME, fabric://HOST?database=NAME
-              The same in a dedicated pool of Synapse and in a Fabric Warehouse. They read from a storage
-              account: --staging names a container of it, where the load puts what they read, and takes it
-              away at its end. The identity of this machine signs in there, too, and needs Storage Blob Data
-              Contributor on the container; the pool's managed identity needs Storage Blob Data Reader.
-parquet:DIR   <table>.parquet, with the columns in their own types; see --compression.
-csv:DIR       <table>.csv, RFC 4180 with LF at the ends of lines and a header. NULL is an empty
-              field, the empty text is "" (a table of one column has "" for both).
-ndjson:DIR    <table>.ndjson, one object a row with a member for every column: numbers with all
-              their digits, booleans, lists; null where there is no value.
+              A dedicated pool of Synapse or a Fabric Warehouse, likewise. They read from a storage
+              account: --staging names a container, where the load puts files and removes them at
+              its end. The identity of this machine needs Storage Blob Data Contributor on the
+              container, and the managed identity of the pool needs Storage Blob Data Reader.
+parquet:DIR   <table>.parquet, with typed columns; see --compression.
+csv:DIR       <table>.csv: RFC 4180 with LF and a header. NULL is an empty field, an empty text is ""
+              (a table with one column has "" for both).
+ndjson:DIR    <table>.ndjson: one JSON object per row with a member for every column, and null where
+              there is no value. Numbers keep all their digits.
 
-With --to env:NAME or --to file:PATH, an environment variable or a file has the warehouse, so that a
-password stands neither on the command line nor in the list of processes.
+With --to env:NAME or --to file:PATH, the warehouse is read from an environment variable or a file,
+which keeps a password out of the command line and the list of processes.
 
-Into files every line is a source of rows: no version of a resource supersedes another, and a
-deleted resource has no rows. There is a file for every table of the resource types that came, with
-rows or without; the files appear together at the end and replace those of the same name. Only
-their owner may read them.
+In Parquet, CSV and NDJSON files every line gives rows: versions of a resource do not replace each
+other, and a deleted resource has no rows. Every table of the loaded resource types has a file, even
+without rows. All files appear together at the end, and replace files of the same name. Only their
+owner can read them.
 
-Bad lines are left out and lie with their reasons beside the output, in FILE.quarantine or
-DIR.quarantine; with a server, in a folder of that name where you are. A value that does not fit the type of its column is NULL in all formats, and is
-counted. Where more lines of a resource type are bad than --max-bad allows, nothing is loaded.
+Bad lines are not loaded. They are kept with the reason, beside the output in FILE.quarantine or
+DIR.quarantine; for a database server, in the current folder. A value that does not fit the type of
+its column becomes NULL and is counted. If the share of bad lines of a resource type is above
+--max-bad, nothing is loaded.
 
-With --rebuild the tables in the database are made anew, which a view whose columns have changed their
-types needs, and a table that somebody has changed by hand: the folder is loaded into the schema
-_rebuild_SCHEMA, and then the tables of each type there take the place of those in SCHEMA, all in one
-step. Until then readers see the old ones. A folder that lacks a resource of the tables, or has an older
-version of it, is refused: it must have the files of all exports since the last full one.
+--rebuild makes tables again. It is needed when a view's columns have changed their types, and when a
+table was changed by hand. DuckDB and SQL Server load the folder into the schema _rebuild_SCHEMA and
+then replace the tables of each type in one step; until then readers see the old tables. A folder
+that lacks a resource of the tables, or has it in an older version, is refused: it must hold the files
+of all exports since the last full one.
 
-A dedicated pool and a Fabric Warehouse have their tables made anew where they are: a column whose type
-has changed is dropped, and added again, and then all resources of the folder are written again, if there
-is no newer version of them. In between readers see NULL in that column, and nothing else changes for
-them. If the folder lacks a resource, or has an older version of it, the command says so at its end, and
-the column stays NULL for that one until the command is run again with the files that were missing.`
+A dedicated pool and a Fabric Warehouse rebuild tables in place: columns with a changed type are
+dropped and added again, and then all resources of the folder are written again, unless the tables
+have a newer version. Until then readers see NULL in these columns. If the folder lacks a resource, or
+has it in an older version, the command reports it, and the columns stay NULL for that resource until
+the command is run again with the missing files.`
 
 // loadFlags holds the flags that are checked or converted before they go into a batch.LoadRequest.
 type loadFlags struct {
@@ -88,7 +90,7 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "load DIR --to duckdb:FILE|sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME|fabric://HOST?database=NAME|parquet:DIR|csv:DIR|ndjson:DIR",
-		Short: "Load a folder of NDJSON files into a database or into files, a table each",
+		Short: "Load a folder of NDJSON files into a database, or into one file per table",
 		Long:  loadHelp,
 		Example: "  fhirsynapse load ./export --to duckdb:fhir.duckdb\n" +
 			"  fhirsynapse load ./exports --to duckdb:fhir.duckdb --rebuild=Patient\n" +
@@ -117,27 +119,27 @@ func loadCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comma
 		},
 	}
 	cmd.Flags().StringVar(&f.to, "to", "",
-		"the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that has it")
+		"the `WAREHOUSE`: duckdb:FILE, sqlserver://..., synapse-dedicated://..., fabric://..., parquet:DIR, csv:DIR or ndjson:DIR; or env:NAME or file:PATH that contains it")
 	cmd.Flags().StringVar(&r.Schema, "schema", "",
-		"the schema of the tables in a database: main in DuckDB, dbo in the others where it is not given")
+		"the schema of the tables in a database (default main in DuckDB, dbo in the others)")
 	cmd.Flags().StringVar(&r.Staging, "staging", "",
-		"the container that synapse-dedicated and fabric read from, as `URL`: https://ACCOUNT.blob.core.windows.net/CONTAINER")
+		"the `URL` of the container that synapse-dedicated and fabric read from: https://ACCOUNT.blob.core.windows.net/CONTAINER")
 	cmd.Flags().StringVar(&f.transform, "transform", "native",
-		"who makes the rows of views: `native`, this program; tsql, the engine (sqlserver, synapse-dedicated, fabric)")
+		"who computes the rows of views: `native`, this program, or tsql, the engine (sqlserver, synapse-dedicated, fabric)")
 	cmd.Flags().StringVar(&r.Compression, "compression", "",
-		"of Parquet files: snappy (the default), zstd or none")
+		"the compression of Parquet files: snappy (the default), zstd or none")
 	cmd.Flags().StringVar(&r.Views, "views", "",
-		"a `FOLDER` of ViewDefinitions beside the bundled ones; a file of the same name takes the place of a bundled one")
+		"a `FOLDER` of ViewDefinitions in addition to the bundled ones; a view replaces the bundled one of the same name")
 	cmd.Flags().StringVar(&f.base, "base", "",
-		"the base `URL` of the server that the files come from: absolute references have a key only at it")
+		"the base `URL` of the server that the files come from; only absolute references to this server have a key")
 	cmd.Flags().StringVar(&f.urns, "urn-references", "",
-		"`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
+		"`HOW` to read urn:uuid references: ids uses the UUID as the id; by default they have no key")
 	cmd.Flags().StringVar(&f.lineLimit, "line-limit", "",
-		"the longest line of a file, as a `SIZE` like 256MB: a longer one is quarantined (default 64MB)")
+		"the longest line of a file, as a `SIZE` like 256MB; a longer line is quarantined (default 64MB)")
 	cmd.Flags().Float64Var(&f.maxBad, "max-bad", 5,
-		"the share of bad lines of a resource type, in per cent, above which nothing is loaded")
+		"the largest share of bad lines of a resource type, in per cent; above it nothing is loaded")
 	cmd.Flags().StringSliceVar(&r.RebuildTypes, "rebuild", nil,
-		"make the tables anew, of the `TYPES` given as in --rebuild=Patient,Encounter, or of all that are in the folder")
+		"rebuild the tables of these `TYPES`, as in --rebuild=Patient,Encounter, or of all types in the folder")
 	cmd.Flags().Lookup("rebuild").NoOptDefVal = allTypes
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print the report as JSON")
 	return cmd
@@ -154,9 +156,9 @@ func (f loadFlags) complete(
 	switch reads := slices.Contains(readers, r.Scheme); {
 	case reads && r.Staging == "":
 		return usagef(cmd,
-			"--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+			"--staging is missing: %s reads from a storage account: name a container as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
 	case !reads && r.Staging != "":
-		return usagef(cmd, "--staging has a meaning with --to %s only: leave it out",
+		return usagef(cmd, "--staging is only for --to %s: leave it out",
 			strings.Join(readers, " and "))
 	}
 	if r.EngineTransforms = f.transform == "tsql"; r.EngineTransforms &&
@@ -169,7 +171,7 @@ func (f loadFlags) complete(
 		return usagef(cmd, "%w", referencesErr)
 	}
 	if r.Compression != "" && r.Scheme != "parquet" {
-		return usagef(cmd, "--compression has a meaning with --to parquet:DIR only")
+		return usagef(cmd, "--compression is only for --to parquet:DIR")
 	}
 	if !(f.maxBad >= 0 && f.maxBad <= 100) {
 		return usagef(cmd, "--max-bad must be from 0 to 100")
@@ -183,7 +185,7 @@ func (f loadFlags) complete(
 	if r.Rebuild = len(r.RebuildTypes) > 0; r.Rebuild &&
 		slices.Contains([]string{"parquet", "csv", "ndjson"}, r.Scheme) {
 		return usagef(cmd,
-			"--rebuild has a meaning with a database only: files are made anew by each load")
+			"--rebuild is only for a database: files are replaced by each load")
 	}
 	if slices.Equal(r.RebuildTypes, []string{allTypes}) {
 		r.RebuildTypes = nil

@@ -17,13 +17,13 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 	var asCSV, asJSON, asTable, header, noHeader bool
 	cmd := &cobra.Command{
 		Use:   "query --db FILE SQL",
-		Short: "Ask the tables of a DuckDB file",
-		Long: "Ask the tables of a DuckDB file, which is opened read-only. While another process writes to\n" +
-			"it, the command waits up to five seconds and then names that process.\n\n" +
-			"CSV follows RFC 4180 with LF at the ends of lines; NULL is an empty field, the empty text is \"\".\n" +
-			"An answer of one row and one column is the bare value, without header or quotes, for scripts;\n" +
-			"every other CSV has its header. --header and --no-header decide otherwise, and quote as usual.\n" +
-			"JSON is an array of objects; decimals keep all their digits.",
+		Short: "Query the tables of a DuckDB file",
+		Long: "Query a DuckDB file, which is opened read-only. If another process is writing to it, the command\n" +
+			"waits up to five seconds and then names that process.\n\n" +
+			"CSV follows RFC 4180 with LF; NULL is an empty field, and an empty text is \"\". A result of one row\n" +
+			"and one column is printed as the bare value, without header or quotes, for scripts. Other results\n" +
+			"have a header. --header and --no-header override this. JSON is an array of objects; decimals keep\n" +
+			"all their digits.",
 		Example: "  fhirsynapse query --db .demo/fhir.duckdb 'select gender, count(*) as n from patient group by gender'\n" +
 			"  fhirsynapse query --db .demo/fhir.duckdb --csv 'select count(*) from patient'",
 		Args: arguments(1, "the SQL statement"),
@@ -34,7 +34,7 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 			case strings.TrimSpace(args[0]) == "":
 				return usagef(cmd, "the SQL statement is empty")
 			case (header || noHeader) && !asCSV:
-				return usagef(cmd, "--header and --no-header have a meaning with --csv only")
+				return usagef(cmd, "--header and --no-header are only for --csv")
 			}
 			names := query.HeaderAuto
 			switch {
@@ -62,7 +62,7 @@ func queryCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comm
 		},
 	}
 	cmd.Flags().StringVar(&db, "db", "",
-		"the DuckDB `FILE`, or env:NAME or file:PATH that has its name")
+		"the DuckDB `FILE`, or env:NAME or file:PATH that contains its name")
 	cmd.Flags().BoolVar(&asTable, "table", false, "print a table for people (the default)")
 	cmd.Flags().BoolVar(&asCSV, "csv", false,
 		"print CSV, or the bare value where there is only one")

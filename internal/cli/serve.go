@@ -10,7 +10,7 @@ func serveCommand(c Commands) *cobra.Command {
 		Short: "Run as the custom handler of a Functions host",
 		Long: "Run as the custom handler of a Functions host, which sets " + portSettings[0] +
 			".\n" +
-			"The settings are those of the environment; docs/configuration.md lists them.",
+			"It reads its settings from the environment; docs/configuration.md lists them.",
 		Args: arguments(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error { return ended(c.Serve(cmd.Context())) },
 	}

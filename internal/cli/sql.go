@@ -48,9 +48,9 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   "sql VIEW",
 		Short: "Print the T-SQL of a view",
-		Long: "Print the T-SQL of a view: a ViewDefinition in a file, or a bundled view by the name of its table.\n" +
-			"The body is one SELECT over a table of documents. What the engine cannot say is refused with the\n" +
-			"place in the view and the reason; nothing is printed then, and the exit code is 1.",
+		Long: "Print the T-SQL of a view, given by the file of a ViewDefinition or by the name of a bundled view.\n" +
+			"The body is one SELECT over a table of documents. If the engine cannot express the view, the command\n" +
+			"prints the place in the view and the reason, and ends with exit code 1.",
 		Example: "  fhirsynapse sql views/patient.json --engine synapse-dedicated\n" +
 			"  fhirsynapse sql patient --engine synapse-serverless --statement view --from dbo.patient_documents",
 		Args: arguments(1, "the view"),

@@ -23,12 +23,12 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 	cmd := &cobra.Command{
 		Use:   "setup",
 		Short: "Print the T-SQL that prepares a database, for its administrator",
-		Long: "Print the T-SQL that prepares a database: the user of the function app, its schema, the rights that\n" +
-			"its statements need and no more, a role for readers, and what only an administrator may make.\n" +
-			"Read it, then pipe it to sqlcmd. What is there is left alone, so that it can be run again.\n\n" +
-			"With --check and --to nothing is printed but what the database lacks: exit code 3 where something\n" +
-			"is missing, 0 where all is there. It only reads the catalog. Sign in as an administrator: what a\n" +
-			"login may not see is missing for it.",
+		Long: "Print the T-SQL that prepares a database: the user of the function app, its schemas, the\n" +
+			"permissions that it needs and no more, a role for readers, and everything that only an administrator\n" +
+			"can create. Read it, then pipe it to sqlcmd. It may be run again: existing objects stay as they are.\n\n" +
+			"With --check and --to the command prints only what is missing in the database, and ends with exit\n" +
+			"code 3 if something is, and with 0 otherwise. It only reads the catalog. Sign in as an\n" +
+			"administrator: an object that the login cannot see counts as missing.",
 		Example: "  fhirsynapse sql setup --engine synapse-dedicated --principal my-function --database fhirpool\n" +
 			"  fhirsynapse sql setup --engine fabric --principal my-function --database fhir | sqlcmd -G -b -S HOST -d fhir\n" +
 			"  fhirsynapse sql setup --check --to 'fabric://HOST?database=fhir' --principal my-function",
@@ -39,7 +39,7 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 			}
 			if f.to != "" {
 				return usagef(cmd,
-					"--to has a meaning with --check only: pipe the script to sqlcmd, or add --check")
+					"--to is only for --check: pipe the script to sqlcmd, or add --check")
 			}
 			return printSetup(cmd, s, f)
 		},
@@ -56,16 +56,16 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 	flags.StringVar(&f.part, "part", "",
 		"one `PART` of the script: master or database, by where it is run (default: both)")
 	flags.StringVar(&f.ClientID, "client-id", "",
-		"sqlserver: make the user from this `GUID`, the client id of the identity, without a look-up in Entra ID")
-	flags.BoolVar(&f.Login, "login", false, "sqlserver: make users for SQL logins of these names")
-	flags.BoolVar(&f.Rebuild, "rebuild", false, "sqlserver: grant what load --rebuild needs, too")
+		"sqlserver: create the user from this `GUID`, the client id of the identity, without a look-up in Entra ID")
+	flags.BoolVar(&f.Login, "login", false, "sqlserver: create users for SQL logins of these names")
+	flags.BoolVar(&f.Rebuild, "rebuild", false, "sqlserver: also grant what load --rebuild needs")
 	flags.StringVar(&f.Published, "published", "",
 		"synapse-serverless: the container of the published lines, as the `URL` https://ACCOUNT.dfs.core.windows.net/CONTAINER")
 	flags.BoolVar(&f.Snapshots, "snapshots", false,
-		"synapse-serverless: grant what the parameter snapshot needs, too")
-	flags.BoolVar(&f.check, "check", false, "print what the database of --to lacks")
+		"synapse-serverless: also grant what the parameter snapshot needs")
+	flags.BoolVar(&f.check, "check", false, "print what is missing in the database of --to")
 	flags.StringVar(&f.to, "to", "",
-		"the `WAREHOUSE` to check, as in the setting Warehouse, or env:NAME or file:PATH that has it")
+		"the `WAREHOUSE` to check, as in the setting Warehouse, or env:NAME or file:PATH that contains it")
 	return cmd
 }
 
@@ -104,7 +104,7 @@ func checkSetup(
 			"--to is missing: name the warehouse to check, as in the setting Warehouse")
 	}
 	if f.part != "" {
-		return usagef(cmd, "--part has a meaning without --check only: leave it out")
+		return usagef(cmd, "--part is not for --check: leave it out")
 	}
 	scheme, rest, err := warehouseOf(f.to, getenv)
 	if err != nil {

@@ -93,12 +93,12 @@ func TestSetupToldWrong(t *testing.T) {
 		},
 		"to alone": {
 			"--engine fabric --principal x --to fabric:x",
-			[]string{"--to has a meaning with --check only"},
+			[]string{"--to is only for --check"},
 		},
 		"check alone": {"--check --principal x", []string{"--to is missing"}},
 		"check of a part": {
 			"--check --principal x --part master --to fabric:x",
-			[]string{"--part has a meaning without --check only"},
+			[]string{"--part is not for --check"},
 		},
 		"check of a file": {
 			"--check --principal x --to duckdb:x",

@@ -17,56 +17,56 @@ import (
 	"fhirsynapse/internal/pipeline"
 )
 
-const startLong = `Export once from any FHIR server of the Bulk Data guide into tables, without a configuration
-file: kick-off, wait, download, flatten, commit. What the server was asked to do is cancelled when the
-command is broken off, and deleted there when it is done. At the end stands the reconciliation: for
-each resource type the files, the resources that the manifest counts, the lines read and what became
-of them. The exit code is 0 only when every line is accounted for.
+const startLong = `Export once from a FHIR server with Bulk Data export into tables, without a configuration file:
+kick-off, wait, download, flatten, commit. If the command is interrupted, it cancels its job at the
+server; at the end it deletes the job. Then it prints the reconciliation: for each resource type the
+files, the resources counted by the manifest, the lines read and what became of them. The exit code is
+0 only if every line is accounted for.
 
-The newest version of each resource wins, so that exporting again into the same tables changes
-nothing. With --since only what changed is asked for, and deletes are applied where the server tells
-them; an export without it tells of none. Below --level system some servers apply --since to the
-patients themselves, and leave out what is new of a patient who did not change.
+The newest version of each resource wins, so repeating an export changes nothing. With --since the
+server exports only changes, and tells which resources were deleted, if it supports that. An export
+without --since tells of no deletes. With --level patient or group, some servers compare --since with
+the Patient resource alone, and leave out new resources of an unchanged patient.
 
-With --dialect azure the server is a FHIR service of Azure Health Data Services, or Microsoft's open
-source: it writes into the storage account that it is set up for, which --storage names, and where
-this command only reads: --storage https://ACCOUNT.blob.core.windows.net with the identity of this
-machine or of the Azure CLI, or a connection string as env:NAME or file:PATH. The files stay there.
+--dialect azure is for the FHIR service of Azure Health Data Services and for Microsoft's open source
+FHIR server. They write into their own storage account, and this command only reads there: give
+--storage https://ACCOUNT.blob.core.windows.net, with the identity of this machine or of the Azure
+CLI, or a connection string as env:NAME or file:PATH. The files stay there.
 
---to takes what the command load takes: see fhirsynapse load --help. Files (parquet, csv, ndjson) have a
-row for every line that the server sent, and replace those of the same name. The warehouse is opened
-before the server is asked for anything. The files of the export are removed at the end, unless --keep
-names a folder for them.
+--to accepts the same targets as the command load: see fhirsynapse load --help. Parquet, CSV and
+NDJSON files have a row for every line that the server sent, and replace files of the same name. The
+warehouse is opened before the server is asked. The downloaded files are removed at the end, unless
+--keep names a folder for them.
 
-While it waits, the command says what it waits for, what fails and what comes next. The address of the
-job at the server is printed, so that it can be cancelled there by hand.
+While the command waits, it says for what, what has failed, and what comes next. It prints the address
+of the job at the server, so that the job can be cancelled by hand.
 
 Sign-in, --auth KIND:
   none               no sign-in
-  bearer             a token that you have: --token
+  bearer             an existing token: --token
   client-secret      OAuth 2 client credentials: --client-id, --secret; --token-url, --scope
-  smart              SMART Backend Services, assertions signed by RS384 or ES384: --client-id, --key;
-                     --key-id, --token-url, --scope
-  managed-identity   Microsoft Entra, the identity of this machine in Azure: --client-id for one that
-                     was assigned; --audience or --scope
+  smart              SMART Backend Services, assertions signed with RS384 or ES384: --client-id,
+                     --key; --key-id, --token-url, --scope
+  managed-identity   Microsoft Entra, the managed identity of this machine in Azure: --client-id for
+                     a user-assigned identity; --audience or --scope
   workload-identity  Microsoft Entra, the identity of this workload: --client-id, --tenant-id;
                      --audience or --scope
   client-credential  Microsoft Entra, an app registration: --tenant-id, --client-id, --secret;
                      --audience or --scope
 
-A secret, key or token is never written on the command line, where others can read it, but as
-env:NAME, an environment variable, or file:PATH.
+Give a secret, key or token as env:NAME (an environment variable) or file:PATH, never on the command
+line, where others can read it.
 
 Parameters of the export: --types (_type), --type-filter (_typeFilter), --since (_since), --until
-(_until), --patient (patient, by POST), --group. There is no _elements: it leaves out what tables
-have columns for. A resource that leaves a --type-filter is never exported again, so that its last
-state stays in the tables; prefer the where of a view.`
+(_until), --patient (patient, by POST), --group. There is no _elements, because it would leave out
+elements that have columns. A resource that stops matching a --type-filter is never exported again,
+so its last state stays in the tables; better use the where of a view.`
 
 func startCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	f := startFlags{getenv: getenv}
 	cmd := &cobra.Command{
 		Use:   "start --once --source URL --to WAREHOUSE",
-		Short: "Export once from any bulk server into tables, without a configuration file",
+		Short: "Export once from a bulk server into tables, without a configuration file",
 		Long:  startLong,
 		Example: "  fhirsynapse start --once --source https://bulk.example.org/fhir --level patient --types Patient,Observation --to duckdb:out/x.duckdb\n" +
 			"  fhirsynapse start --once --source https://bulk.example.org/fhir --auth smart --client-id app --key file:key.json --to duckdb:x.duckdb\n" +
@@ -107,19 +107,19 @@ func (f *startFlags) add(cmd *cobra.Command) {
 	flags.StringVar(&f.r.Container, "container", "fhir-landing",
 		"with --dialect azure the `CONTAINER` to export into")
 	flags.StringVar(&f.to, "to", "",
-		"the `WAREHOUSE` as of the command load, for example duckdb:FILE, or env:NAME or file:PATH that has it")
+		"the `WAREHOUSE` as of the command load, for example duckdb:FILE, or env:NAME or file:PATH that contains it")
 	flags.StringVar(&f.r.Schema, "schema", "",
-		"the schema of the tables: main in DuckDB, dbo in the others where it is not given")
+		"the schema of the tables (default main in DuckDB, dbo in the others)")
 	flags.StringVar(&f.r.Staging, "staging", "",
-		"the container that synapse-dedicated and fabric read from, as `URL`: see fhirsynapse load --help")
+		"the `URL` of the container that synapse-dedicated and fabric read from: see fhirsynapse load --help")
 	flags.StringVar(&f.r.Keep, "keep", "",
-		"a new `FOLDER` in which the NDJSON files of the export stay; without it they are removed")
+		"keep the NDJSON files of the export in this new `FOLDER`; by default they are removed")
 	flags.StringVar(&f.r.Views, "views", "",
-		"a `FOLDER` of ViewDefinitions to use beside the bundled ones")
+		"a `FOLDER` of ViewDefinitions in addition to the bundled ones")
 	flags.StringVar(&f.r.Level, "level", pipeline.LevelSystem, "system, patient or group")
 	flags.StringVar(&f.r.Group, "group", "", "the `ID` of a Group, with --level group")
 	flags.StringSliceVar(&f.r.Types, "types", nil,
-		"resource `TYPES`, by commas; without it all that the server gives")
+		"resource `TYPES`, separated by commas; by default all types of the server")
 	flags.StringArrayVar(&f.r.TypeFilters, "type-filter", nil,
 		"a `SEARCH` such as Observation?code=1234; may be repeated")
 	flags.StringArrayVar(&f.r.Patients, "patient", nil,
@@ -130,42 +130,42 @@ func (f *startFlags) add(cmd *cobra.Command) {
 		"only what changed until this `INSTANT`, at servers of guide version 3")
 	flags.StringVar(&f.kind, "auth", string(config.AuthNone), "the `KIND` of sign-in, see above")
 	flags.StringVar(&f.r.Auth.ClientID, "client-id", "",
-		"the client `ID` under which the server knows us")
+		"the `ID` of this client at the server")
 	flags.StringVar(&f.secrets.secret, "secret", "", "the client secret, as env:NAME or file:PATH")
 	flags.StringVar(&f.secrets.key, "key", "",
 		"the private key, PEM or JWK, as env:NAME or file:PATH")
 	flags.StringVar(&f.secrets.token, "token", "", "the bearer token, as env:NAME or file:PATH")
 	flags.StringVar(&f.r.Auth.KeyID, "key-id", "",
-		"the kid of the key at the server, where the key does not say it")
+		"the kid of the key at the server, if the key does not contain it")
 	flags.StringVar(&f.r.Auth.TokenURL, "token-url", "",
-		"the token endpoint's `URL`; without it .well-known/smart-configuration is asked")
+		"the `URL` of the token endpoint; by default it is read from .well-known/smart-configuration")
 	flags.StringVar(&f.r.Auth.Scope, "scope", "",
-		"the scope to ask for; without it system/*.rs or system/*.read, or the audience's own")
+		"the scope to ask for; by default system/*.rs or system/*.read, or the scope of the audience")
 	flags.StringVar(&f.r.Auth.TenantID, "tenant-id", "", "the `ID` of the Entra tenant")
 	flags.StringVar(&f.r.Auth.Audience, "audience", "",
-		"the `URI` that an Entra token is for; without it the server of --source")
+		"the `URI` that an Entra token is for; by default the server of --source")
 	flags.StringVar(&f.r.Method, "method", "",
-		"GET or POST for the kick-off; without it the client finds out")
+		"GET or POST for the kick-off; by default the client chooses")
 	flags.BoolVar(&f.r.Lenient, "lenient", false,
-		"ask the server to pass over parameters that it does not know (Prefer: handling=lenient)")
+		"ask the server to ignore unknown parameters (Prefer: handling=lenient)")
 	flags.StringVar(&f.r.FileToken, "file-token", "",
-		"always or never send our token for files; without it as the manifest says")
+		"always or never send the token with file downloads; by default as the manifest says")
 	flags.BoolVar(&f.r.AllowPrivate, "allow-private", false,
-		"download files from private addresses too")
+		"allow downloads from private addresses")
 	flags.StringArrayVar(&f.r.StatusHosts, "status-host", nil,
-		"a `HOST` besides the server's own at which it may have us ask for the status of the export; may be repeated")
-	flags.IntVar(&f.r.Downloads, "downloads", 8, "the most downloads at once")
+		"a further `HOST` where the server may keep the status of the export; may be repeated")
+	flags.IntVar(&f.r.Downloads, "downloads", 8, "the maximum number of concurrent downloads")
 	flags.StringVar(&f.base, "base", "",
-		"the base `URL` at which absolute references have a key; without it that of --source")
+		"only absolute references to this base `URL` have a key; by default that of --source")
 	flags.StringVar(&f.urns, "urn-references", "",
-		"`HOW`: ids takes the UUID of a urn:uuid reference as the id; without it such a reference has no key")
+		"`HOW` to read urn:uuid references: ids uses the UUID as the id; by default they have no key")
 	flags.Float64Var(&f.maxBad, "max-bad", 5,
-		"the share of bad lines of a resource type, in per cent, above which the export fails")
+		"the largest share of bad lines of a resource type, in per cent; above it the export fails")
 	flags.BoolVar(&f.r.AllowErrors, "allow-errors", false,
-		"accept that the server could not export everything: the export counts as complete")
-	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "how long the whole export may take")
+		"accept that the server could not export everything, and count the export as complete")
+	flags.DurationVar(&f.r.Timeout, "timeout", 24*time.Hour, "the time limit of the whole export")
 	flags.BoolVar(&f.words, "show-server-text", false,
-		"print what the server wrote about a failure into a log, too: it may hold health data")
+		"print what the server wrote about a failure even to a log; it may hold health data")
 	flags.BoolVar(&f.asJSON, "json", false, "print the report as JSON")
 }
 
@@ -175,7 +175,7 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	var errs []error
 	wrong := func(format string, args ...any) { errs = append(errs, fmt.Errorf(format, args...)) }
 	if !f.once {
-		wrong("--once is missing: an export of a plan is started by its schedule, or by fhirsynapse exports start PLAN")
+		wrong("--once is missing: exports of a plan are started by its schedule, or by fhirsynapse exports start PLAN")
 	}
 	switch u, err := url.Parse(r.Source); {
 	case r.Source == "":
@@ -197,9 +197,9 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	case r.Level == pipeline.LevelGroup && r.Group == "":
 		wrong("--group is missing: level group needs the id of a Group")
 	case r.Level != pipeline.LevelGroup && r.Group != "":
-		wrong("--group has a meaning with --level group only")
+		wrong("--group is only for --level group")
 	case r.Level == pipeline.LevelSystem && len(r.Patients) > 0:
-		wrong("--patient has a meaning with --level patient or group only")
+		wrong("--patient is only for --level patient or group")
 	}
 	if !slices.Contains([]string{"", "GET", "POST"}, r.Method) {
 		wrong("--method %q is unknown: use GET or POST", r.Method)
@@ -209,13 +209,13 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 	}
 	switch reads := slices.Contains(readers, r.Scheme); {
 	case reads && r.Staging == "":
-		wrong("--staging is missing: %s reads from a storage account, give a container of it as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
+		wrong("--staging is missing: %s reads from a storage account: name a container as https://ACCOUNT.blob.core.windows.net/CONTAINER", r.Scheme)
 	case !reads && r.Staging != "":
-		wrong("--staging has a meaning with --to %s only: leave it out",
+		wrong("--staging is only for --to %s: leave it out",
 			strings.Join(readers, " and "))
 	}
 	if r.Keep != "" && r.Dialect == config.DialectAzure {
-		wrong("--keep has a meaning with --dialect bulk only: the files stay in the container of --storage")
+		wrong("--keep is only for --dialect bulk: with azure the files stay in the container of --storage")
 	}
 	errs = append(errs, f.dialect(&r)...)
 	r.Since, r.Until = f.instant("since", f.since, &errs), f.instant("until", f.until, &errs)
@@ -233,7 +233,7 @@ func (f *startFlags) request() (batch.StartRequest, error) {
 		wrong("--downloads must be at least 1")
 	}
 	if r.Timeout <= 0 {
-		wrong("--timeout must be longer than nothing")
+		wrong("--timeout must be above 0")
 	}
 	errs = append(errs, f.auth(&r.Auth)...)
 	return r, errors.Join(errs...)
@@ -245,7 +245,7 @@ func (f *startFlags) dialect(r *batch.StartRequest) (errs []error) {
 	switch {
 	case r.Dialect == config.DialectBulk:
 		if f.secrets.storage != "" {
-			wrong("--storage has a meaning with --dialect azure only")
+			wrong("--storage is only for --dialect azure")
 		}
 		return errs
 	case r.Dialect != config.DialectAzure:
@@ -276,7 +276,7 @@ func (f *startFlags) dialect(r *batch.StartRequest) (errs []error) {
 		{"file-token", r.FileToken != ""},
 	} {
 		if flag.given {
-			wrong("--%s has a meaning with --dialect bulk only", flag.name)
+			wrong("--%s is only for --dialect bulk", flag.name)
 		}
 	}
 	return errs

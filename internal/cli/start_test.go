@@ -117,10 +117,10 @@ func TestWrongCallsOfStart(t *testing.T) {
 		{startArgs("--source", "http://bulk.example.org"), []string{"--source must be https"}},
 		{startArgs("--level", "all"), []string{`--level "all" is unknown`}},
 		{startArgs("--level", "group"), []string{"--group is missing"}},
-		{startArgs("--group", "g"), []string{"--group has a meaning with --level group only"}},
+		{startArgs("--group", "g"), []string{"--group is only for --level group"}},
 		{
 			startArgs("--patient", "a"),
-			[]string{"--patient has a meaning with --level patient or group only"},
+			[]string{"--patient is only for --level patient or group"},
 		},
 		{
 			startArgs("--since", "yesterday", "--until", "2026-01-01"),
@@ -159,7 +159,7 @@ func TestWrongCallsOfStart(t *testing.T) {
 		{startArgs("--dialect", "hl7"), []string{`--dialect "hl7" is unknown: use bulk or azure`}},
 		{
 			startArgs("--storage", "env:X"),
-			[]string{"--storage has a meaning with --dialect azure only"},
+			[]string{"--storage is only for --dialect azure"},
 		},
 		{startArgs("--dialect", "azure"), []string{"--storage is missing"}},
 		{
@@ -171,8 +171,8 @@ func TestWrongCallsOfStart(t *testing.T) {
 				"--container", "", "--method", "POST", "--file-token", "never", "--level",
 				"patient", "--patient", "p"),
 			[]string{
-				"--container is missing", "--method has a meaning with --dialect bulk only",
-				"--file-token has", "--patient has",
+				"--container is missing", "--method is only for --dialect bulk",
+				"--file-token is only for", "--patient is only for",
 			},
 		},
 		{startArgs("extra"), []string{"one argument too many"}},

@@ -76,7 +76,7 @@ func maintainCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 		},
 	}
 	cmd.Flags().StringVar(&to, "to", "",
-		"the `WAREHOUSE`: sqlserver://... or synapse-dedicated://...; or env:NAME or file:PATH that has it")
+		"the `WAREHOUSE`: sqlserver://... or synapse-dedicated://...; or env:NAME or file:PATH that contains it")
 	cmd.Flags().StringVar(&q.Schema, "schema", "", "the schema of the tables (default dbo)")
 	cmd.Flags().StringVar(&q.Views, "views", "",
 		"a `FOLDER` of ViewDefinitions beside the bundled ones, as for load")

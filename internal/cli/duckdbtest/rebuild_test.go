@@ -111,7 +111,7 @@ func TestRebuildOfAllTypesAndOfNone(t *testing.T) {
 		{
 			[]string{"--to", "csv:" + t.TempDir(), "--rebuild"},
 			2,
-			"--rebuild has a meaning with a database only",
+			"--rebuild is only for a database",
 		},
 		{
 			[]string{"--to", "duckdb:" + db, "--rebuild=Encounter,Patient"},
