@@ -34,7 +34,7 @@ type MaintainedTable struct {
 	Seconds float64 `json:"seconds"`
 }
 
-// Maintain gives back the space of deleted rows, and renews the statistics of the optimizer. After
+// Maintain frees the space of deleted rows, and renews the statistics of the optimizer. After
 // an error the report has the tables that were finished.
 func (r Runner) Maintain(ctx context.Context, q MaintainRequest) (MaintainReport, error) {
 	var report MaintainReport

@@ -24,7 +24,7 @@ func tablesCommand(getenv func(string) string, s Streams, c Commands) *cobra.Com
 	return cmd
 }
 
-const maintainHelp = `Give back the space of deleted rows, and renew the statistics of the optimizer, table by table.
+const maintainHelp = `Free the space of deleted rows, and renew the statistics of the optimizer, table by table.
 
 A resource that has changed is deleted and inserted again. In a dedicated pool the pages of the deleted
 rows stay allocated until the table is rebuilt; in SQL Server the indexes become fragmented. Run this
@@ -40,7 +40,7 @@ func maintainCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "maintain --to sqlserver://HOST?database=NAME|synapse-dedicated://HOST?database=NAME",
-		Short: "Give back the space of deleted rows, and renew statistics",
+		Short: "Free the space of deleted rows, and renew statistics",
 		Long:  maintainHelp,
 		Example: "  fhirsynapse tables maintain --to 'synapse-dedicated://HOST?database=NAME' --schema fhir\n" +
 			"  fhirsynapse tables maintain --to env:Warehouse --schema fhir --json",

@@ -12,7 +12,7 @@ func (m Maintained) Name() string { return m.Table.Schema + "." + m.Table.Name }
 // In reports whether the table exists.
 func (m Maintained) In(there Catalog) bool { return there.has(m.Table) }
 
-// Maintain returns the statements that give back the space of deleted rows and renew statistics, by
+// Maintain returns the statements that free the space of deleted rows and renew statistics, by
 // table. It returns none for an engine that maintains its tables itself.
 func (t Target) Maintain() (tables []Maintained) {
 	for _, table := range t.permanent() {
