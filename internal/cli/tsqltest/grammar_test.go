@@ -171,6 +171,15 @@ func rareScripts(t *testing.T) []script {
 			}
 			all = append(all, moving.Exclude(types)...)
 		}
+		a := statements.Attempt{Target: target, Export: "x", Stage: "_stage_1", Lines: true}
+		if e.Stage == statements.CopyInto {
+			for _, table := range []statements.Table{a.Files(), a.Heads(), a.Rows(target.Views[0])} {
+				all = append(all, a.CreateLarge(table),
+					a.CopyLines(a.Large(table), []string{"https://a.dfs.core.windows.net/c/d"}),
+					a.InsertLarge(table))
+			}
+		}
+		all = append(all, a.DropStage()...)
 		if e.TransactionalDDL {
 			all = append(all, target.Replace("_rebuild_fhir", both)...)
 			all = append(all, statements.Discard(both, target.Schemas())...)

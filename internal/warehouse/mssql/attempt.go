@@ -43,7 +43,7 @@ func (w *Warehouse) attempt(
 			a := statements.Attempt{
 				Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(),
 				Stage:     statements.StageName(w.o.Now(), b.Attempt, try, n),
-				Documents: w.o.Documents != nil,
+				Documents: w.o.Documents != nil, Lines: w.o.Lines,
 			}
 			staged = &a
 			if err := w.commitGroup(ctx, s, a, b.Plan, group); err != nil {

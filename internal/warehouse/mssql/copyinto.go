@@ -11,7 +11,6 @@ import (
 	"github.com/parquet-go/parquet-go"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -30,14 +29,10 @@ const (
 
 // copyInto fills the stage of an attempt from files.
 func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
-	list, err := w.mergeFiles(ctx, a, files)
-	if err != nil {
+	if err := w.copyFiles(ctx, s, a, files); err != nil {
 		return err
 	}
-	if err := w.copyTable(ctx, s, a, a.Files(), list, int64(len(files))); err != nil {
-		return err
-	}
-	if err := w.copyParts(ctx, s, a, a.Heads(), flatten.Table{Name: "head"}, headParts(files), headKinds); err != nil {
+	if err := w.copyParts(ctx, s, a, a.Heads(), headParts(files), headKinds); err != nil {
 		return err
 	}
 	if a.Documents {
@@ -47,14 +42,48 @@ func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, 
 		return w.shred(ctx, s, a, plan, files)
 	}
 	for _, v := range a.Views {
-		if err := w.copyParts(ctx, s, a, a.Rows(v), v, rowParts(files, v), kindsOf(v)); err != nil {
+		if err := w.copyParts(ctx, s, a, a.Rows(v), rowParts(files, v), kindsOf(v)); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt, t statements.Table, v flatten.Table, parts []part, kinds map[string]sof.Column) error {
+// copyFiles fills the list of the batch's files.
+func (w *stager) copyFiles(
+	ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile,
+) error {
+	t := a.Files()
+	if !a.Lines {
+		list, err := w.mergeFiles(ctx, a, files)
+		if err != nil {
+			return err
+		}
+		return w.copyTable(ctx, s, a, t, list, int64(len(files)))
+	}
+	m := w.merge(ctx, a, t).lines()
+	for i, f := range files {
+		line, err := json.Marshal(fileRow(a.Export, i, f))
+		if err == nil {
+			err = m.addLine(append(line, '\n'))
+		}
+		if err != nil {
+			return errors.Join(err, m.abort(err))
+		}
+	}
+	if err := m.finish(); err != nil {
+		return err
+	}
+	if err := w.copyLarge(ctx, s, a, t, m.made); err != nil {
+		return err
+	}
+	return w.copyTable(ctx, s, a, t, nil, int64(len(files)))
+}
+
+func (w *stager) copyParts(
+	ctx context.Context, s session, a statements.Attempt, t statements.Table, parts []part,
+	kinds map[string]sof.Column,
+) error {
 	if len(parts) == 0 {
 		return nil
 	}
@@ -71,7 +100,7 @@ func (w *stager) copyParts(ctx context.Context, s session, a statements.Attempt,
 		return err
 	}
 	if len(large.made) > 0 {
-		if err := w.copyLarge(ctx, s, a, v, large.made); err != nil {
+		if err := w.copyLarge(ctx, s, a, t, large.made); err != nil {
 			return err
 		}
 	}
@@ -92,16 +121,21 @@ func (w *stager) copyTable(ctx context.Context, s session, a statements.Attempt,
 	return err
 }
 
-func (w *stager) copyLarge(ctx context.Context, s session, a statements.Attempt, v flatten.Table, files []pipeline.File) error {
-	if _, err := s.exec(ctx, a.CreateLarge(v)); err != nil {
+// copyLarge fills the stage of a table from files of rows as JSON.
+func (w *stager) copyLarge(
+	ctx context.Context, s session, a statements.Attempt, t statements.Table,
+	files []pipeline.File,
+) error {
+	if _, err := s.exec(ctx, a.CreateLarge(t)); err != nil {
 		return err
 	}
 	for _, urls := range w.portions(files) {
-		if _, err := s.exec(ctx, a.CopyLines(a.Large(v), urls)); err != nil {
+		if _, err := s.exec(ctx, a.CopyLines(a.Large(t), urls)); err != nil {
 			return err
 		}
 	}
-	return s.execAll(ctx, a.InsertLarge(v))
+	_, err := s.exec(ctx, a.InsertLarge(t))
+	return err
 }
 
 // portions splits files into lists of URLs, one per statement.
@@ -207,7 +241,7 @@ func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int
 		return fault.Permanentf("%s has a value of %d bytes, %s takes at most %d: leave the column out of the view", p.path, longest, e.Name, e.LongestText)
 	}
 	// The engine counts two bytes per character, and a text never has more characters than bytes.
-	if e.LongestRow == 0 || 2*size <= e.LongestRow {
+	if !m.w.o.Lines && (e.LongestRow == 0 || 2*size <= e.LongestRow) {
 		return m.add(row, size)
 	}
 	cells := map[string]any{}
@@ -223,6 +257,11 @@ func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int
 	line, err := json.Marshal(cells)
 	if err != nil {
 		return fmt.Errorf("write a row of %s as JSON: %w", p.path, err)
+	}
+	if most := e.LongestDocument; most > 0 && len(line) > most {
+		return fault.Permanentf(
+			"%s has a row of %d bytes as JSON, %s takes at most %d: take %s=lines away",
+			p.path, len(line), e.Name, most, paramCopy)
 	}
 	return large.addLine(append(line, '\n'))
 }

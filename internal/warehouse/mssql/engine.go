@@ -23,7 +23,7 @@ func (engine) Local(string) (warehouse.Local, bool) { return warehouse.Local{Sch
 
 // Open implements warehouse.Engine.
 func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
-	address, own := tds.Take(address, paramCommitRows)
+	address, own := tds.Take(address, paramCommitRows, paramCopy)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return to, err
@@ -32,9 +32,13 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	if err != nil {
 		return to, err
 	}
+	lines, err := e.copiesLines(server, own)
+	if err != nil {
+		return to, err
+	}
 	o := Options{
-		CommitRows: rows,
-		Server:     server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL, LineLimit: r.LineLimit,
+		CommitRows: rows, Lines: lines,
+		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL, LineLimit: r.LineLimit,
 		Statements: r.Statements, TempDir: r.TempDir, Now: r.Now, Log: r.Log,
 	}
 	if r.EngineTransforms {
@@ -55,6 +59,23 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 		to.Beside = w
 	}
 	return to, nil
+}
+
+// paramCopy is the parameter of the address that chooses the files for COPY INTO.
+const paramCopy = "copy"
+
+// copiesLines reports whether all rows are sent as lines of JSON instead of Parquet.
+func (e engine) copiesLines(server tds.Server, own map[string]string) (bool, error) {
+	text, given := own[paramCopy]
+	switch {
+	case !given || text == "parquet":
+		return false, nil
+	case text == "lines" && e.name != tsql.SQLServer:
+		return true, nil
+	}
+	return false, fault.Permanentf(
+		"warehouse %s: %s: %s is parquet, or lines where the engine reads files by COPY INTO",
+		server.Engine, server, paramCopy)
 }
 
 // paramCommitRows is the parameter of the address that bounds the rows of a transaction.

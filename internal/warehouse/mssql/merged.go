@@ -14,12 +14,22 @@ import (
 	"fhirsynapse/internal/warehouse/mssql/statements"
 )
 
-// Sizes of the files for the engine before compression. A row group is held in memory; the engine's
-// readers work on one file each.
+// Sizes of the files for the engine. Its readers work on one file each, and best on large ones.
 const (
-	groupBytes = 8 << 20
-	mergeBytes = 512 << 20
+	fileBytes  = 256 << 20
+	mostBytes  = 64 << 20 // of a row group, before compression
+	leastBytes = 8 << 20
+	// groupMemory bounds the row groups of all concurrent commits together. A merge of 25 columns
+	// was measured at a heap of 47 MB with groups of 8 MB, 70 MB with 32 and 104 MB with 64. Two
+	// merges with 32 leave room for flattening within the 300 MiB of docs/benchmarks.md.
+	groupMemory = 64 << 20
 )
+
+// groupBytes returns the size of a row group for a number of concurrent commits. A group is held in
+// memory.
+func groupBytes(commits int) int {
+	return max(leastBytes, min(mostBytes, groupMemory/commits))
+}
 
 // merged writes rows into files of the staging area, one file after the other.
 type merged struct {
@@ -37,6 +47,19 @@ type merged struct {
 	put         chan error
 	file        pipeline.File
 	group, size int
+	written     *counted // the bytes of the current file
+}
+
+// counted counts the written bytes.
+type counted struct {
+	io.Writer
+	n int
+}
+
+func (c *counted) Write(p []byte) (int, error) {
+	n, err := c.Writer.Write(p)
+	c.n += n
+	return n, err
 }
 
 // merge starts the files of a table of an attempt's stage. The area's rule for old files removes
@@ -66,7 +89,8 @@ func (m *merged) open() {
 	}()
 	if m.schema != nil {
 		// Some readers do not support pages of version 2 or the newer encodings.
-		m.rows = parquet.NewGenericWriter[any](w, m.schema, parquet.Compression(&snappy.Codec{}),
+		m.written = &counted{Writer: w}
+		m.rows = parquet.NewGenericWriter[any](m.written, m.schema, parquet.Compression(&snappy.Codec{}),
 			parquet.DataPageVersion(1), parquet.DefaultEncoding(&parquet.Plain))
 	}
 }
@@ -79,15 +103,15 @@ func (m *merged) add(row parquet.Row, size int) error {
 	if _, err := m.rows.WriteRows([]parquet.Row{row}); err != nil {
 		return fmt.Errorf("write %s: %w", m.prefix, err)
 	}
-	m.group, m.size = m.group+size, m.size+size
-	switch {
-	case m.size >= mergeBytes:
+	if m.group += size; m.group < m.w.groupBytes {
+		return nil
+	}
+	m.group = 0
+	if err := m.rows.Flush(); err != nil {
+		return fmt.Errorf("write %s: %w", m.prefix, err)
+	}
+	if m.written.n >= fileBytes {
 		return m.finish()
-	case m.group >= groupBytes:
-		m.group = 0
-		if err := m.rows.Flush(); err != nil {
-			return fmt.Errorf("write %s: %w", m.prefix, err)
-		}
 	}
 	return nil
 }
@@ -100,7 +124,7 @@ func (m *merged) addLine(line []byte) error {
 	if _, err := m.pipe.Write(line); err != nil {
 		return fmt.Errorf("write %s: %w", m.prefix, err)
 	}
-	if m.size += len(line); m.size >= mergeBytes {
+	if m.size += len(line); m.size >= fileBytes {
 		return m.finish()
 	}
 	return nil

@@ -39,6 +39,8 @@ type Options struct {
 	LineLimit int
 	// Statements is the number of concurrent statements; 0 means 2.
 	Statements int
+	// Lines sends all rows as lines of JSON to engines that otherwise read Parquet.
+	Lines bool
 	// CommitRows bounds the rows of one transaction: more files go in groups. 0 means the engine's
 	// default.
 	CommitRows int64
@@ -63,6 +65,8 @@ type core struct {
 	o      Options
 	engine statements.Engine
 	pool   *tds.Pool
+	// groupBytes is the size of a row group, before compression.
+	groupBytes int
 	// collated is set once the collation of the database is known to tell ids apart.
 	collated *atomic.Bool
 }
@@ -79,6 +83,7 @@ func Open(o Options) (*Warehouse, error) {
 	if engine.Stage == statements.CopyInto && o.StagingURL == "" {
 		return nil, fault.Permanentf("%s reads the staging container itself: it needs the storage account's https address", engine.Name)
 	}
+	o.Lines = o.Lines && engine.Stage == statements.CopyInto
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
 	o.LockWait = cmp.Or(o.LockWait, time.Minute)
 	o.CommitRows = cmp.Or(o.CommitRows, engine.CommitRows)
@@ -91,8 +96,10 @@ func Open(o Options) (*Warehouse, error) {
 			return nil, err
 		}
 	}
-	return &Warehouse{stager{definer{core{o: o, engine: engine, pool: pool,
-		collated: new(atomic.Bool)}}}}, nil
+	return &Warehouse{stager{definer{core{
+		o: o, engine: engine, pool: pool, collated: new(atomic.Bool),
+		groupBytes: groupBytes(cmp.Or(o.Statements, 2)),
+	}}}}, nil
 }
 
 // Close closes the idle connections.

@@ -162,7 +162,7 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	all = append(all, a.CreateStage()...)
 	if e.Stage == statements.CopyInto {
 		all = append(all, a.CopyParquet(a.Heads(), []string{"https://a/b"}), a.CopyLines(a.Docs(), []string{"https://a/b"}))
-		all = append(all, a.InsertLarge(table)...)
+		all = append(all, a.InsertLarge(a.Rows(table)))
 	}
 	all = append(append(append(all, a.Transaction()...), a.DropStage()...), a.CreateStatistics()...)
 	if e.TransactionalDDL {

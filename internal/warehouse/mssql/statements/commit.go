@@ -24,6 +24,8 @@ type Attempt struct {
 	// Documents lets the engine compute the rows of views from documents, instead of staging the
 	// rows.
 	Documents bool
+	// Lines sends all rows as lines of JSON, for engines that refuse our Parquet.
+	Lines bool
 }
 
 // The tables of a stage.
@@ -33,6 +35,7 @@ const (
 	partWinner = "winner"
 	partView   = "view_"
 	partLarge  = "large_"
+	partLines  = "lines_"
 	partDoc    = "doc"
 )
 
@@ -130,9 +133,12 @@ func (a Attempt) DropStage() []Statement {
 	if a.Documents {
 		parts = append(parts, partDoc)
 	}
+	if a.Lines {
+		parts = append(parts, partLines+partFile, partLines+partHead)
+	}
 	for _, v := range sortedViews(a.Views) {
 		parts = append(parts, partView+v.Name)
-		if a.LongestRow > 0 && !a.Documents {
+		if (a.LongestRow > 0 || a.Lines) && !a.Documents {
 			parts = append(parts, partLarge+v.Name)
 		}
 	}

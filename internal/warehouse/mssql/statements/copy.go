@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"strings"
 
-	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof/tsql"
 )
 
@@ -42,26 +41,40 @@ func (a Attempt) copyInto(table, columns string, urls []string, options, step st
 	return a.labelled(step, "COPY INTO "+table+columns+"\nFROM "+strings.Join(quoted, ",\n  ")+options)
 }
 
-// Large returns the stage of rows, as JSON, that are too long for the engine's Parquet reader.
-func (a Attempt) Large(v flatten.Table) Table {
-	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partLarge + v.Name, Columns: []Column{{Name: "doc", Type: a.text("max")}}}
+// Large returns the stage of the rows of a staged table as JSON. Large rows go through it, because
+// the engine's Parquet reader refuses them; with Lines all rows do.
+func (a Attempt) Large(of Table) Table {
+	return Table{
+		Schema: a.loadSchema(), Name: a.Stage + "_" + a.largePart(of),
+		Columns: []Column{{Name: "doc", Type: a.text("max")}},
+	}
 }
 
-// InsertLarge inserts the large rows of a view into its stage.
-func (a Attempt) InsertLarge(v flatten.Table) []Statement {
-	rows, large := a.Rows(v), a.Large(v)
+// largePart keeps the name short: names of views may be long.
+func (a Attempt) largePart(of Table) string {
+	part := strings.TrimPrefix(of.Name, a.Stage+"_")
+	if name, is := strings.CutPrefix(part, partView); is {
+		return partLarge + name
+	}
+	return partLines + part
+}
+
+// InsertLarge inserts rows from the stage of Large into their own.
+func (a Attempt) InsertLarge(rows Table) Statement {
 	with := make([]string, len(rows.Columns))
 	for i, c := range rows.Columns {
 		kind, _, _ := strings.Cut(c.Type, " COLLATE")
 		with[i] = tsql.Quote(c.Name) + " " + kind + ` '$."` + c.Name + `"'`
 	}
-	return []Statement{
-		a.labelled("insert large "+v.Name, "INSERT INTO "+rows.quoted()+" ("+list("", rows.names())+")\nSELECT "+list("j", rows.names())+
-			"\nFROM "+large.quoted()+" AS d\nCROSS APPLY OPENJSON(d.[doc]) WITH (\n  "+strings.Join(with, ",\n  ")+"\n) AS j"),
-	}
+	part := strings.TrimPrefix(a.largePart(rows), partLarge)
+	return a.labelled("insert large "+part,
+		"INSERT INTO "+rows.quoted()+" ("+list("", rows.names())+")\nSELECT "+
+			list("j", rows.names())+"\nFROM "+a.Large(rows).quoted()+
+			" AS d\nCROSS APPLY OPENJSON(d.[doc]) WITH (\n  "+strings.Join(with, ",\n  ")+
+			"\n) AS j")
 }
 
-// CreateLarge creates the table of a view's large rows.
-func (a Attempt) CreateLarge(v flatten.Table) Statement {
-	return Statement{"stage " + partLarge + v.Name, a.create(a.Large(v))}
+// CreateLarge creates the stage of Large.
+func (a Attempt) CreateLarge(of Table) Statement {
+	return Statement{"stage " + a.largePart(of), a.create(a.Large(of))}
 }

@@ -89,8 +89,9 @@ func copies(a statements.Attempt) []statements.Statement {
 		out = append(out, a.CopyParquet(a.Rows(v), url(v.Name)), a.CountQuery(a.Rows(v)))
 	}
 	if a.LongestRow > 0 {
-		out = append(out, a.CreateLarge(views[1]), a.CopyLines(a.Large(views[1]), []string{"https://account.dfs.core.windows.net/staging/commit/x/patient-large-0000.ndjson"}))
-		out = append(out, a.InsertLarge(views[1])...)
+		rows := a.Rows(views[1])
+		out = append(out, a.CreateLarge(rows), a.CopyLines(a.Large(rows), url("patient")[:1]),
+			a.InsertLarge(rows))
 	}
 	return out
 }
@@ -218,8 +219,8 @@ func TestCopyOptions(t *testing.T) {
 	}{
 		{dedicated.CopyParquet(dedicated.Heads(), []string{"https://a/1", "https://a/2"}), 2, identity},
 		{fabric.CopyParquet(fabric.Heads(), []string{"https://a/1"}), 1, parquet},
-		{dedicated.CopyLines(dedicated.Large(views[0]), []string{"https://a/1"}), 1, lines},
-		{fabric.CopyLines(fabric.Large(views[0]), []string{"https://a/1"}), 1, own},
+		{dedicated.CopyLines(dedicated.Large(dedicated.Rows(views[0])), []string{"https://a/1"}), 1, lines},
+		{fabric.CopyLines(fabric.Large(fabric.Heads()), []string{"https://a/1"}), 1, own},
 	} {
 		st := only[*ast.CopyStatement](t, c.statement.Text)
 		if len(st.From) != c.files || st.Into.SchemaIdentifier.Value != "fhir_load" {
@@ -279,10 +280,7 @@ func TestTablesOfTheDedicatedPoolSayWhereTheyLie(t *testing.T) {
 
 // schemaOf returns the schema of a table of the plan "fhir".
 func schemaOf(table string) string {
-	if strings.HasPrefix(table, "_") {
-		return "fhir_load"
-	}
-	return "fhir"
+	return map[bool]string{true: "fhir_load", false: "fhir"}[strings.HasPrefix(table, "_")]
 }
 
 // found returns the catalog after Ensure, in INFORMATION_SCHEMA's form.

@@ -191,7 +191,7 @@ WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 
 -- copy large_patient
 COPY INTO [fhir_load].[_stage_2026112308_0a1b_1_large_patient] ([doc] 1)
-FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient-large-0000.ndjson'
+FROM 'https://account.dfs.core.windows.net/staging/commit/x/patient-0000.parquet'
 WITH (FILE_TYPE = 'CSV', CREDENTIAL = (IDENTITY = 'Managed Identity'), FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:copy-large_patient');
 
