@@ -15,7 +15,6 @@ import (
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/sqlserver"
-	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/tsqleval"
 	"fhirsynapse/views"
 )
@@ -104,7 +103,7 @@ func open(t *testing.T) *sqlserver.Server {
 func standIn(t *testing.T, d eval.Dialect) *sqlserver.Server {
 	t.Helper()
 	server, err := emulator.Listen(
-		emulator.Options{Sessions: bodies.Sessions(tables.New(tables.Options{}), d)})
+		emulator.Options{Sessions: tables.New(tables.Options{Dialect: d}).Session})
 	if err != nil {
 		t.Fatal(err)
 	}

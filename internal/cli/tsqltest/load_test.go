@@ -21,7 +21,6 @@ import (
 	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/open"
 )
@@ -61,7 +60,7 @@ func run(t *testing.T, args ...string) (code int, out, errs string) {
 
 func standIn(t *testing.T) (*tables.Database, *sqlserver.Server) {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(eval.Dialect{})})
+	db := tables.New(tables.Options{RowVersions: true, Dialect: eval.Dialect{}})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)

@@ -13,7 +13,6 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/warehousetest"
@@ -32,7 +31,7 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
-		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Shred: bodies.Shred(eval.Dialect{Varchar: engine == tsql.Fabric}),
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Dialect: eval.Dialect{Varchar: engine == tsql.Fabric},
 	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: w.db.Session})
 	if err != nil {

@@ -22,7 +22,6 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/testkit/bodies"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/testkit/tsqleval"
@@ -257,8 +256,8 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c refwarehous
 // themselves are tested.
 func standIn(t *testing.T, d eval.Dialect) string {
 	t.Helper()
-	db := tables.New(tables.Options{RowVersions: true, Shred: bodies.Shred(d)})
-	server, err := sqlserver.Listen(sqlserver.Options{Sessions: bodies.Sessions(db, d)})
+	db := tables.New(tables.Options{RowVersions: true, Dialect: d})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
 	if err != nil {
 		t.Fatal(err)
 	}

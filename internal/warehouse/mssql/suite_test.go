@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
@@ -54,7 +55,10 @@ func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 func newStore(t *testing.T, engine tsql.Engine, faults func(sqlserver.Request) sqlserver.Fault) *store {
 	t.Helper()
 	s := &store{engine: engine}
-	db := tables.New(tables.Options{RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch})
+	db := tables.New(tables.Options{
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch,
+		Dialect: eval.Dialect{Varchar: engine == tsql.Fabric, TypedJSON: true},
+	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session, Faults: faults})
 	if err != nil {
 		t.Fatal(err)

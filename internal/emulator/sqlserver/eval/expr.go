@@ -96,7 +96,7 @@ func (c *compiler) expr(e syntax.Expr, s *scope) (syntax.Type, eval, error) {
 			t.Base = "varchar"
 			for _, r := range e.Value {
 				if r > 126 && !c.Varchar {
-					return t, nil, refuse("a syntax.Text without N has characters that its code page may lack")
+					return t, nil, refuse("a literal without N has characters that its code page may lack")
 				}
 			}
 		}
@@ -260,12 +260,12 @@ func (c *compiler) caseExpr(e syntax.Case, s *scope) (syntax.Type, eval, error) 
 func unifyAll(types []syntax.Type) (syntax.Type, error) {
 	t := syntax.Type{Base: "null"}
 	for _, u := range types {
+		if t.Base != "null" && u.Base != "null" && t.Text() != u.Text() {
+			return t, refuse("a %s and a %s are the results of one expression", t, u)
+		}
 		var err error
 		if t, err = unify(t, u); err != nil {
 			return t, err
-		}
-		if t.Base != "null" && u.Base != "null" && t.Text() != u.Text() {
-			return t, refuse("a text and a %s are the results of one expression", t)
 		}
 	}
 	return t, nil

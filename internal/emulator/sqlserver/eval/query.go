@@ -117,7 +117,7 @@ func (c *compiler) openjson(src syntax.Source, s *scope) (*columns, run, error) 
 		if !c.TypedJSON && (!k.Type.Text() || !k.Type.Max) {
 			return nil, nil, refuse("the column %s of OPENJSON is no text of any length: what a longer text does differs by engine", k.Name)
 		}
-		if k.Type.Base == "nvarchar" == c.Varchar {
+		if k.Type.Max && k.Type.Base == "nvarchar" == c.Varchar {
 			return nil, nil, refuse("the column %s of OPENJSON is %s", k.Name, k.Type)
 		}
 		if k.JSON && k.Type.Base != "nvarchar" {

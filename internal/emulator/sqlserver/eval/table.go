@@ -67,6 +67,7 @@ type Table struct {
 // Result is the answer of a query.
 type Result struct {
 	Columns []sqlserver.Column
+	Types   []syntax.Type
 	Rows    [][]any
 }
 
@@ -119,6 +120,7 @@ func (n Names) Query(q syntax.Query) (Result, error) {
 	if err != nil {
 		return out, err
 	}
+	out.Types = cols.types
 	for i, name := range cols.names {
 		out.Columns = append(out.Columns, sqlserver.Column{Name: name, Type: cols.types[i].Spelt()})
 	}

@@ -61,7 +61,10 @@ func (r *reader) expr(e ast.ScalarExpression) Expr {
 		case "Negative":
 			return Negative{r.expr(e.Expression)}
 		case "Positive":
-			return r.expr(e.Expression)
+			// Of a parenthesis: see checked.
+			if p, ok := e.Expression.(*ast.ParenthesisExpression); ok {
+				return r.expr(p.Expression)
+			}
 		}
 	case *ast.ScalarSubquery:
 		return collated(Subquery{r.query(e.QueryExpression)}, e.Collation)

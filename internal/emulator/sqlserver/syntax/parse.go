@@ -118,6 +118,9 @@ func checked(text string) (string, error) {
 		case c == '(':
 			s.open = append(s.open, parenthesis{place: from, before: s.last})
 			s.at++
+			if s.last == "WITHIN" {
+				return "", invalid("expected GROUP after WITHIN")
+			}
 			s.last = "("
 		case c == ')':
 			if len(s.open) == 0 {
@@ -126,6 +129,9 @@ func checked(text string) (string, error) {
 			s.closed = s.open[len(s.open)-1]
 			s.open = s.open[:len(s.open)-1]
 			s.at++
+			if s.last == "AS" {
+				return "", invalid("expected a name or JSON after AS")
+			}
 			s.last = ")"
 			if rest := strings.TrimLeft(text[s.at:], " \n\t\r"); rest != "" && strings.Contains("+-*/%", rest[:1]) && beginsCondition[s.closed.before] {
 				plus = append(plus, s.closed.place)
@@ -196,6 +202,9 @@ func (s *scanner) word() error {
 		s.at++
 	}
 	word := strings.ToUpper(s.text[from:s.at])
+	if s.last == "PARTITION" && word != "BY" {
+		return invalid("expected BY after PARTITION")
+	}
 	if s.last == "(" && word == "SELECT" {
 		s.open[len(s.open)-1].query = true
 	}

@@ -126,6 +126,17 @@ func copyOptions(st *ast.CopyStatement) (map[string]string, error) {
 	return out, nil
 }
 
+// unquoted returns the text of a literal. The parser returns it with or without quotes.
+func unquoted(e *ast.StringLiteral) string {
+	if v, ok := strings.CutPrefix(e.Value, "N'"); ok {
+		return strings.TrimSuffix(v, "'")
+	}
+	if v, ok := strings.CutPrefix(e.Value, "'"); ok {
+		return strings.TrimSuffix(v, "'")
+	}
+	return e.Value
+}
+
 func containsFold(names []string, name string) bool {
 	for _, n := range names {
 		if strings.EqualFold(n, name) {

@@ -6,10 +6,13 @@ import (
 	"fmt"
 	"io"
 	"slices"
+	"strconv"
 	"strings"
 	"sync"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // Options holds the differences of a database from SQL Server's defaults.
@@ -23,10 +26,8 @@ type Options struct {
 	// Conflicts makes a transaction fail with error 24556, as Fabric does, if it changes a row that
 	// another transaction changed since it began. Without Conflicts, the transaction waits.
 	Conflicts bool
-	// Shred runs the body of a view over a table of documents: it gets the columns of the table and
-	// the rows as text, and returns the columns and values of the view. It is called for statements
-	// that fill a table from a table named .._doc.
-	Shred func(body string, columns []string, rows [][]string) ([]string, [][]any, error)
+	// Dialect is how the server reads texts and JSON.
+	Dialect eval.Dialect
 	// Open reads the URL of a COPY INTO.
 	Open func(ctx context.Context, url string) (io.ReadCloser, error)
 }
@@ -62,6 +63,7 @@ func New(o Options) *Database {
 // Session opens a session on the database, for any database name.
 func (d *Database) Session(string) sqlserver.Session {
 	s := &session{}
+	s.temporary = map[string]*table{}
 	s.db, s.as = d, s
 	return s
 }
@@ -71,6 +73,8 @@ type column struct {
 	notNull bool
 	// codePage is set if varchar cannot hold all characters.
 	codePage bool
+	// collation is empty for the collation of the database.
+	collation string
 }
 
 type table struct {
@@ -111,7 +115,7 @@ func fail(number int32, format string, args ...any) error {
 }
 
 // unknown returns the error for an element that the emulator does not support.
-func unknown(what any) error { return fail(40517, "the stand-in does not know %T", what) }
+func unknown(what any) error { return syntax.Unknown(what) }
 
 func key(schema, name string) string { return strings.ToLower(schema + "." + name) }
 
@@ -170,6 +174,17 @@ func (t *table) keyOf(r *row) string {
 		k.WriteString(literal(r.cells[i]) + "|")
 	}
 	return k.String()
+}
+
+// literal returns a text that differs for different values.
+func literal(v any) string {
+	switch v := v.(type) {
+	case string:
+		return "'" + v
+	case int64:
+		return strconv.FormatInt(v, 10)
+	}
+	return fmt.Sprintf("%T:%v", v, v)
 }
 
 // sweep removes the rows that a session deleted.

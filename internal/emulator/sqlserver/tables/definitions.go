@@ -46,15 +46,7 @@ func (s *definitions) define(ctx context.Context, st ast.Statement) error {
 			}
 		}
 	case *ast.DropTableStatement:
-		for _, o := range st.Objects {
-			t, err := s.unused(ctx, o)
-			if err != nil {
-				return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
-			}
-			k := key(t.schema, t.name)
-			delete(db.tables, k)
-			s.undo = append(s.undo, undo{defined: func() { db.tables[k] = t }})
-		}
+		return s.dropTables(ctx, st)
 	default:
 		return unknown(st)
 	}
@@ -102,26 +94,11 @@ func (s *definitions) unused(ctx context.Context, o *ast.SchemaObjectName) (*tab
 	}
 }
 
-func (s *queries) of(o *ast.SchemaObjectName) (*table, error) {
-	if o.SchemaIdentifier == nil {
-		return nil, fail(208, "Invalid object name '%s'.", o.BaseIdentifier.Value)
-	}
-	return s.db.table(o.SchemaIdentifier.Value, o.BaseIdentifier.Value)
-}
-
 func (s *definitions) createTable(st *ast.CreateTableStatement) error {
-	if st.SelectStatement != nil || st.SchemaObjectName.SchemaIdentifier == nil {
-		return unknown(st)
+	t, err := s.newTable(st.SchemaObjectName)
+	if err != nil {
+		return err
 	}
-	schema, name := st.SchemaObjectName.SchemaIdentifier.Value, st.SchemaObjectName.BaseIdentifier.Value
-	if !s.db.schemas[strings.ToLower(schema)] {
-		return fail(2760, "The specified schema name \"%s\" either does not exist or you do not have permission to use it.", schema)
-	}
-	k := key(schema, name)
-	if s.db.tables[k] != nil {
-		return fail(2714, "There is already an object named '%s' in the database.", name)
-	}
-	t := &table{schema: schema, name: name, byKey: map[string][]*row{}, utf8: s.db.o.Conflicts}
 	for _, d := range st.Definition.ColumnDefinitions {
 		if err := t.add(d); err != nil {
 			return err
@@ -140,8 +117,50 @@ func (s *definitions) createTable(st *ast.CreateTableStatement) error {
 			t.key = append(t.key, i)
 		}
 	}
-	s.db.tables[k] = t
-	s.undo = append(s.undo, undo{defined: func() { delete(s.db.tables, k) }})
+	s.place(t)
+	return nil
+}
+
+// newTable returns a table without columns, whose name is free.
+func (s *definitions) newTable(o *ast.SchemaObjectName) (*table, error) {
+	t := &table{
+		name: o.BaseIdentifier.Value, byKey: map[string][]*row{}, utf8: s.db.o.Conflicts,
+	}
+	switch {
+	case o.SchemaIdentifier != nil:
+		t.schema = o.SchemaIdentifier.Value
+	case !strings.HasPrefix(t.name, "#"):
+		return nil, unknown(o)
+	}
+	if t.schema != "" && !s.db.schemas[strings.ToLower(t.schema)] {
+		return nil, fail(2760, "The specified schema name \"%s\" either does not exist or you do not have permission to use it.", t.schema)
+	}
+	if home, k := s.home(t.schema, t.name); home[k] != nil {
+		return nil, fail(2714, "There is already an object named '%s' in the database.", t.name)
+	}
+	return t, nil
+}
+
+// place puts a table into its schema.
+func (s *definitions) place(t *table) {
+	home, k := s.home(t.schema, t.name)
+	home[k] = t
+	s.undo = append(s.undo, undo{defined: func() { delete(home, k) }})
+}
+
+func (s *definitions) dropTables(ctx context.Context, st *ast.DropTableStatement) error {
+	for _, o := range st.Objects {
+		t, err := s.unused(ctx, o)
+		switch {
+		case err != nil && st.IsIfExists:
+			continue
+		case err != nil:
+			return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
+		}
+		home, k := s.home(t.schema, t.name)
+		delete(home, k)
+		s.undo = append(s.undo, undo{defined: func() { home[k] = t }})
+	}
 	return nil
 }
 
@@ -157,6 +176,9 @@ func (t *table) add(d *ast.ColumnDefinition) error {
 		return fail(2705, "Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
 	}
 	c := column{Column: sqlserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
+	if d.Collation != nil {
+		c.collation = d.Collation.Value
+	}
 	for _, constraint := range d.Constraints {
 		n, ok := constraint.(*ast.NullableConstraintDefinition)
 		if !ok {
@@ -271,6 +293,10 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 		return err
 	}
 	changed.notNull = st.AlterTableAlterColumnOption == "NotNull"
+	changed.collation = ""
+	if st.Collation != nil {
+		changed.collation = st.Collation.Value
+	}
 	cells := make([]any, len(t.rows))
 	for i, r := range t.rows {
 		if cells[i], err = coerce(r.cells[at], changed); err != nil {

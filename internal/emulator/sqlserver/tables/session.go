@@ -2,17 +2,18 @@ package tables
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/sqlc-dev/teesql/ast"
-	"github.com/sqlc-dev/teesql/parser"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // session is the state of a connection. The database's mutex guards it.
@@ -22,76 +23,55 @@ type session struct {
 	began  int // the number of the last commit before it
 }
 
-// queries evaluates SELECT statements and expressions.
-type queries struct {
-	db   *Database
-	as   *session // the session that determines the visible rows
-	open bool     // in a transaction
-	vars map[string]any
-	// lists holds the results of IN subqueries that do not depend on the row, by statement.
-	lists map[ast.QueryExpression]*list
-}
-
 // definitions creates and changes tables.
 type definitions struct {
 	queries
 	undo []undo
 }
 
-// parseTimeout bounds the time of the parser, which does not end on some invalid texts.
-const parseTimeout = 10 * time.Second
-
-func parse(ctx context.Context, text string) (*ast.Script, error) {
-	if strings.HasPrefix(text, "COPY INTO ") {
-		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // the parser refuses it after a COPY
+// Batch implements sqlserver.Session.
+func (s *session) Batch(
+	ctx context.Context,
+	text string,
+	parameters []any,
+) (sqlserver.Result, error) {
+	r, err := s.batch(ctx, text, parameters)
+	var e *sqlserver.Error
+	if s.db.o.Dialect.Jsonb && errors.As(err, &e) {
+		// On PostgreSQL all but a few errors share one number.
+		return r, &sqlserver.Error{Number: 33557097, Message: e.Message, Severity: 16}
 	}
-	type outcome struct {
-		script *ast.Script
-		err    error
-	}
-	ended := make(chan outcome, 1)
-	go func() {
-		s, err := parser.Parse(ctx, strings.NewReader(text))
-		ended <- outcome{s, err}
-	}()
-	t := time.NewTimer(parseTimeout)
-	defer t.Stop()
-	select {
-	case o := <-ended:
-		if o.err != nil {
-			return nil, fail(102, "Incorrect syntax: %v", o.err)
-		}
-		return o.script, nil
-	case <-t.C:
-		return nil, fail(102, "Incorrect syntax: the parser does not end")
-	}
+	return r, err
 }
 
-// Batch implements sqlserver.Session.
-func (s *session) Batch(ctx context.Context, text string, parameters []any) (sqlserver.Result, error) {
-	if len(parameters) > 0 {
-		return sqlserver.Result{}, fail(40517, "the stand-in takes no parameters")
-	}
-	if m := shredding.FindStringSubmatch(text); m != nil && s.db.o.Shred != nil {
-		return s.shred(m)
-	}
+func (s *session) batch(
+	ctx context.Context,
+	text string,
+	parameters []any,
+) (sqlserver.Result, error) {
 	if m := creatingStatistics.FindStringSubmatch(text); m != nil { // the parser may not end on it
 		return s.createStatistics(m)
 	}
 	if m := maintaining.FindStringSubmatch(text); m != nil {
 		return s.maintain(m)
 	}
-	script, err := parse(ctx, text)
+	script, err := syntax.Parse(ctx, text)
 	if err != nil || script == nil {
 		return sqlserver.Result{}, err
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
-	s.vars = map[string]any{}
+	s.vars = map[string]eval.Variable{"@@trancount": {Type: syntax.Type{Base: "int"}}}
+	for i, p := range parameters {
+		v, ok := p.(string)
+		if !ok {
+			return sqlserver.Result{}, fail(40517, "the emulator takes texts as parameters")
+		}
+		s.vars[fmt.Sprintf("@p%d", i+1)] = eval.Variable{Type: syntax.Type{Base: "nvarchar", Max: true}, Value: v}
+	}
 	var last sqlserver.Result
 	for _, b := range script.Batches {
 		for _, st := range b.Statements {
-			s.lists = map[ast.QueryExpression]*list{}
 			r, err := s.statement(ctx, st)
 			if err != nil {
 				// As under XACT_ABORT, and as in Synapse: roll everything back.
@@ -111,6 +91,7 @@ func (s *session) Batch(ctx context.Context, text string, parameters []any) (sql
 
 func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Result, error) {
 	var none sqlserver.Result
+	s.set("@@trancount", map[bool]int64{true: 1}[s.open])
 	switch st := st.(type) {
 	case *ast.SetTransactionIsolationLevelStatement:
 		if st.Level != "ReadCommitted" {
@@ -137,21 +118,29 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 		return none, nil
 	case *ast.IfStatement:
 		is, err := s.condition(st.Predicate, nil)
-		if err != nil || is != yes {
+		if err != nil {
+			return none, err
+		}
+		if yes, err := is(nil); err != nil || !yes {
 			return none, err
 		}
 		return s.statement(ctx, st.ThenStatement)
 	case *ast.DeclareVariableStatement:
 		for _, d := range st.Declarations {
-			s.vars[strings.ToLower(d.VariableName.Value)] = nil
+			t, err := typeOf(d.DataType)
+			if err != nil {
+				return none, err
+			}
+			typ, err := syntax.TypeOf(t)
+			if err != nil || d.Value != nil {
+				return none, unknown(d)
+			}
+			s.vars[strings.ToLower(d.VariableName.Value)] = eval.Variable{Type: typ}
 		}
 		return none, nil
 	case *ast.ExecuteStatement:
 		return none, s.execute(ctx, st.ExecuteSpecification)
 	case *ast.SelectStatement:
-		if st.Into != nil || st.WithCtesAndXmlNamespaces != nil {
-			return none, unknown(st)
-		}
 		if err := s.settled(ctx); err != nil {
 			return none, err
 		}
@@ -167,6 +156,10 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 	}
 	if err := s.settled(ctx); err != nil {
 		return none, err
+	}
+	if c, ok := st.(*ast.CreateTableStatement); ok && c.SelectStatement != nil {
+		s.db.definer = s
+		return s.createAs(c)
 	}
 	err := s.define(ctx, st)
 	s.db.definer = s
@@ -230,7 +223,7 @@ func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) erro
 	}
 	args := map[string]any{}
 	for _, a := range p.Parameters {
-		v, err := s.scalar(a.ParameterValue, nil)
+		v, err := s.scalar(a.ParameterValue)
 		if err != nil {
 			return err
 		}
@@ -242,7 +235,7 @@ func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) erro
 	}
 	result := strings.ToLower(e.Variable.Name)
 	if !s.open {
-		s.vars[result] = int64(-999)
+		s.set(result, -999)
 		return nil
 	}
 	for s.db.locks[resource] != nil && s.db.locks[resource] != s {
@@ -251,8 +244,14 @@ func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) erro
 		}
 	}
 	s.db.locks[resource] = s
-	s.vars[result] = int64(0)
+	s.set(result, 0)
 	return nil
+}
+
+func (s *session) set(name string, to int64) {
+	v := s.vars[name]
+	v.Value = to
+	s.vars[name] = v
 }
 
 // Transaction implements sqlserver.Session.

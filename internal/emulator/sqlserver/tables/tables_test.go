@@ -57,9 +57,9 @@ func TestStrict(t *testing.T) {
 	s := newSessions(t, tables.Options{})
 	one := s.Session("x")
 	for text, number := range map[string]int32{
-		"SELECT TOP (1) t.[id] FROM [dbo].[t] AS t":                               40517,
-		"SELECT t.[id] FROM [dbo].[t] AS t WHERE t.[id] LIKE 'a%'":                40517,
-		"SELECT LEN(t.[id]) AS [n] FROM [dbo].[t] AS t":                           195,
+		"SELECT TOP (1) PERCENT t.[id] FROM [dbo].[t] AS t":                       40517,
+		"SELECT t.[id] FROM [dbo].[t] AS t WHERE t.[id] LIKE '[a]%'":              40517,
+		"SELECT SOUNDEX(t.[id]) AS [n] FROM [dbo].[t] AS t":                       195,
 		"WITH x AS (SELECT 1 AS [a]) SELECT x.[a] FROM x":                         40517,
 		"UPDATE [dbo].[t] SET [n] = 1 FROM [dbo].[t] AS t":                        40517,
 		"TRUNCATE TABLE [dbo].[t]":                                                40517,
@@ -201,5 +201,54 @@ func TestWritersExcludeEachOther(t *testing.T) {
 	s.fails(second, 24556, update)
 	if second.Transaction() {
 		t.Error("a transaction that met another is open")
+	}
+}
+
+// A session may try the body of a view over documents in a temporary table.
+func TestBodiesRunOverDocuments(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{})
+	one, other := s.Session("x"), s.Session("x")
+	s.run(one, "CREATE TABLE #docs ([doc] nvarchar(max) NULL)")
+	s.fails(one, 2714, "CREATE TABLE #docs ([doc] nvarchar(max) NULL)")
+	s.fails(other, 208, "SELECT d.[doc] FROM #docs AS d")
+	if _, err := one.Batch(
+		t.Context(), "INSERT INTO #docs ([doc]) VALUES (@p1)", []any{`{"id":"a","n":5}`},
+	); err != nil {
+		t.Fatal(err)
+	}
+	const body = " SELECT CAST(j.[id] AS varchar(4)) COLLATE Latin1_General_100_BIN2 AS [id], " +
+		"TRY_CAST(j.[n] AS int) AS [n] FROM #docs AS d CROSS APPLY OPENJSON(d.[doc]) " +
+		"WITH ([id] nvarchar(max) '$.id', [n] nvarchar(max) '$.n') AS j"
+	if got := s.cell(one, body); got != "a5" {
+		t.Errorf("the body gives %s", got)
+	}
+	s.fails(one, 2627, "INSERT INTO [dbo].[t] ([id], [n])"+body)
+	s.run(one, "CREATE TABLE [dbo].[made] WITH (HEAP, DISTRIBUTION = ROUND_ROBIN) AS"+body)
+	if got := s.cell(other, "SELECT m.[n] FROM [dbo].[made] AS m WHERE m.[id] = 'a'"); got != "5" {
+		t.Errorf("the table of the body holds %s", got)
+	}
+	s.fails(one, 40517, "SELECT m.[n] FROM [dbo].[made] AS m WHERE m.[id] = 1")
+	s.run(one, "DROP TABLE IF EXISTS #docs")
+	s.run(one, "DROP TABLE IF EXISTS #docs")
+	s.fails(one, 208, "SELECT d.[doc] FROM #docs AS d")
+}
+
+// A comparison that relies on a collation must say which: the default disregards case.
+func TestTheDefaultCollationDisregardsCase(t *testing.T) {
+	t.Parallel()
+	for conflicts, want := range map[bool]string{false: "2", true: "1"} {
+		s := newSessions(t, tables.Options{Conflicts: conflicts})
+		one := s.Session("x")
+		s.run(one, "CREATE TABLE [dbo].[c] ([a] varchar(4) NULL)")
+		s.run(one, "INSERT INTO [dbo].[c] ([a]) SELECT 'x' AS [a] UNION ALL SELECT 'X' AS [a]")
+		const query = "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[c] AS c WHERE c.[a] = 'x'"
+		if got := s.cell(one, query); got != want {
+			t.Errorf("like Fabric %t: %s rows", conflicts, got)
+		}
+		s.run(one, "DELETE FROM [dbo].[c] WHERE [a] = 'X'")
+		if got := s.cell(one, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[c] AS c"); got != map[string]string{"2": "0", "1": "1"}[want] {
+			t.Errorf("like Fabric %t: %s rows are left", conflicts, got)
+		}
 	}
 }

@@ -33,8 +33,6 @@ func coerce(v any, c column) (any, error) {
 	}
 	word, first, scale := typeParts(c.Type)
 	switch word {
-	case "variant":
-		return v, nil // of a table made by a query
 	case "char", "varchar", "nvarchar":
 		if s, ok := v.(string); ok {
 			if n := lengthOf(s, word); first >= 0 && n > first {
@@ -119,35 +117,6 @@ func instant(s string) (any, error) {
 		}
 	}
 	return nil, fail(241, "Conversion failed when converting date and/or time from character string.")
-}
-
-// compare orders two values of one type. If one is NULL, known is false.
-func compare(a, b any) (order int, known bool, err error) {
-	if a == nil || b == nil {
-		return 0, false, nil
-	}
-	if x, ok := number(a); ok {
-		if y, ok := number(b); ok {
-			switch {
-			case x < y:
-				return -1, true, nil
-			case x > y:
-				return 1, true, nil
-			}
-			return 0, true, nil
-		}
-	}
-	if x, ok := a.(string); ok {
-		if y, ok := b.(string); ok {
-			return strings.Compare(x, y), true, nil
-		}
-	}
-	if x, ok := a.(time.Time); ok {
-		if y, ok := b.(time.Time); ok {
-			return x.Compare(y), true, nil
-		}
-	}
-	return 0, false, fail(402, "The data types %T and %T are incompatible.", a, b)
 }
 
 // Text returns a value as the prepared form of a file contains it; nil is NULL.
