@@ -110,7 +110,8 @@ func (w *postgres) source(f syntax.Source) string {
 		}
 		columns[i] = of + "(" + value + ") AS " + pgName(c.Name)
 	}
-	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.JSON.Arg) + ") AS o (j) CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.JSON.Arg) + ") AS o (j)" +
+		" CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
 		strings.Join(members, ", ") + ")) AS " + pgName(f.Alias)
 }
 
@@ -137,7 +138,9 @@ func pgPath(names []string) string {
 func (w *postgres) orders(all []syntax.Order) string {
 	out := make([]string, len(all))
 	for i, o := range all {
-		out[i] = w.expr(o.Expr) + map[bool]string{false: " NULLS FIRST", true: " DESC NULLS LAST"}[o.Desc]
+		out[i] = w.expr(o.Expr) + map[bool]string{
+			false: " NULLS FIRST", true: " DESC NULLS LAST",
+		}[o.Desc]
 	}
 	return strings.Join(out, ", ")
 }
@@ -230,7 +233,8 @@ func (w *postgres) cast(e syntax.Cast) string {
 // pgFunctions maps functions that have another name in PostgreSQL. The others are PostgreSQL's, or
 // come from PostgresFunctions.
 var pgFunctions = map[string]string{
-	"ISNULL": "coalesce", "LEFT": `pg_catalog."left"`, "RIGHT": `pg_catalog."right"`, "SUBSTRING": "substr",
+	"ISNULL": "coalesce", "SUBSTRING": "substr",
+	"LEFT": `pg_catalog."left"`, "RIGHT": `pg_catalog."right"`,
 	"REPLICATE": "repeat", "CEILING": "ceil", "CHAR": "chr", "NCHAR": "chr",
 }
 
@@ -279,7 +283,8 @@ func (w *postgres) cond(c syntax.Cond) string {
 	case syntax.IsNull:
 		return "(" + w.expr(c.X) + " IS " + not[c.Not] + "NULL)"
 	case syntax.In:
-		return "(" + w.expr(c.X) + " " + not[c.Not] + "IN (" + strings.Join(w.exprs(c.List), ", ") + "))"
+		return "(" + w.expr(c.X) + " " + not[c.Not] + "IN (" +
+			strings.Join(w.exprs(c.List), ", ") + "))"
 	case syntax.Like:
 		return "(" + w.expr(c.X) + " " + not[c.Not] + "LIKE " + w.expr(c.Pattern) + ")"
 	case syntax.Between:

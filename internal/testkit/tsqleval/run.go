@@ -30,7 +30,9 @@ func Documents[T ~[]byte | string](name string, docs []T) Table {
 
 // Run runs a SELECT. A nil cell is NULL; other cells are text: true and false of a bit, digits of
 // numbers, days as 2006-01-02, moments as 2006-01-02T15:04:05.000.
-func Run(statement string, d eval.Dialect, tables ...Table) ([]sqlserver.Column, [][][]byte, error) {
+func Run(
+	statement string, d eval.Dialect, tables ...Table,
+) ([]sqlserver.Column, [][][]byte, error) {
 	q, err := syntax.ParseSelect(statement)
 	if err != nil {
 		return nil, nil, fmt.Errorf("parse the statement: %w", err)

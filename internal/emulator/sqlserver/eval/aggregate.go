@@ -27,7 +27,9 @@ func aggregates(e syntax.Expr) bool {
 	return false
 }
 
-func (c *compiler) aggregation(sel *syntax.Select, inner *scope, rows func(*frame) ([]*frame, error)) (*columns, run, error) {
+func (c *compiler) aggregation(
+	sel *syntax.Select, inner *scope, rows func(*frame) ([]*frame, error),
+) (*columns, run, error) {
 	if sel.Top >= 0 || sel.Order != nil {
 		return nil, nil, refuse("TOP or ORDER BY with aggregates")
 	}
@@ -76,7 +78,9 @@ func (c *compiler) aggregation(sel *syntax.Select, inner *scope, rows func(*fram
 
 // grouping returns the function that divides rows into groups: one group of all rows if there is no
 // GROUP BY.
-func (c *compiler) grouping(by []syntax.Expr, s *scope) (func([]*frame) ([][]*frame, error), error) {
+func (c *compiler) grouping(
+	by []syntax.Expr, s *scope,
+) (func([]*frame) ([][]*frame, error), error) {
 	if by == nil {
 		return func(all []*frame) ([][]*frame, error) { return [][]*frame{all}, nil }, nil
 	}
@@ -135,7 +139,9 @@ func (c *compiler) aggregate(e syntax.Expr, s *scope) (syntax.Type, aggregate, e
 	}
 	if k.Star && counts[k.Name] != "" {
 		t := syntax.Type{Base: counts[k.Name]}
-		return t, func(frames []*frame) (value, error) { return intValue(int64(len(frames))), nil }, nil
+		return t, func(frames []*frame) (value, error) {
+			return intValue(int64(len(frames))), nil
+		}, nil
 	}
 	if k.Star || len(k.Args) == 0 {
 		return syntax.Type{}, nil, refuse("%s of nothing", k.Name)
@@ -191,7 +197,9 @@ func (c *compiler) aggregate(e syntax.Expr, s *scope) (syntax.Type, aggregate, e
 	case "STRING_AGG":
 		separator, ok := k.Args[1].(syntax.Text)
 		if !ok || !t.Text() || !t.Max || k.Within == nil {
-			return t, nil, refuse("STRING_AGG needs a text of any length, a separator that is written out, and an order")
+			return t, nil, refuse(
+				"STRING_AGG needs a text of any length, a separator that is written out, and an order",
+			)
 		}
 		order, err := c.ordering(k.Within, s)
 		return t, func(frames []*frame) (value, error) {
@@ -324,7 +332,9 @@ func (s sorting) sort(frames []*frame) error {
 		}
 		keys[f] = k
 	}
-	sort.SliceStable(frames, func(i, j int) bool { return s.compare(keys[frames[i]], keys[frames[j]]) < 0 })
+	sort.SliceStable(
+		frames, func(i, j int) bool { return s.compare(keys[frames[i]], keys[frames[j]]) < 0 },
+	)
 	return nil
 }
 
@@ -360,7 +370,9 @@ func (w *window) number(frames []*frame) error {
 }
 
 // windowed compiles an item of a SELECT list. The item may contain a ROW_NUMBER.
-func (c *compiler) windowed(e syntax.Expr, s *scope, windows *[]*window) (syntax.Type, eval, error) {
+func (c *compiler) windowed(
+	e syntax.Expr, s *scope, windows *[]*window,
+) (syntax.Type, eval, error) {
 	switch k := e.(type) {
 	case syntax.Call:
 		if !k.Over {
@@ -378,7 +390,8 @@ func (c *compiler) windowed(e syntax.Expr, s *scope, windows *[]*window) (syntax
 		w.part, err = c.ordering(part, s)
 		w.order, err2 = c.ordering(k.Order, s)
 		*windows = append(*windows, w)
-		return syntax.Type{Base: "bigint"}, func(f *frame) (value, error) { return intValue(w.numbers[f]), nil }, errors.Join(err, err2)
+		number := func(f *frame) (value, error) { return intValue(w.numbers[f]), nil }
+		return syntax.Type{Base: "bigint"}, number, errors.Join(err, err2)
 	case syntax.Binary:
 		if l, ok := k.L.(syntax.Call); ok && l.Over {
 			t, x, err := c.windowed(l, s, windows)

@@ -59,7 +59,9 @@ var functions = map[string]function{
 		if err != nil {
 			return null, err
 		}
-		found, ok, err := j.follow(path, func(s string) (jsonValue, error) { return readJSON([]byte(s)) })
+		found, ok, err := j.follow(
+			path, func(s string) (jsonValue, error) { return readJSON([]byte(s)) },
+		)
 		if err != nil || !ok || found.kind != jsonArray && found.kind != jsonObject {
 			return null, err
 		}
@@ -104,8 +106,12 @@ var functions = map[string]function{
 		slices.Reverse(u)
 		return textValue(fromUnits(u)), nil
 	}, false},
-	"UPPER": {1, 1, sameText, func(_ []syntax.Type, v []value) (value, error) { return textValue(strings.ToUpper(v[0].s)), nil }, false},
-	"LOWER": {1, 1, sameText, func(_ []syntax.Type, v []value) (value, error) { return textValue(strings.ToLower(v[0].s)), nil }, false},
+	"UPPER": {1, 1, sameText, func(_ []syntax.Type, v []value) (value, error) {
+		return textValue(strings.ToUpper(v[0].s)), nil
+	}, false},
+	"LOWER": {1, 1, sameText, func(_ []syntax.Type, v []value) (value, error) {
+		return textValue(strings.ToLower(v[0].s)), nil
+	}, false},
 	"REPLICATE": {2, 2, func(t []syntax.Type) (syntax.Type, error) {
 		out, err := sameText(t)
 		if !out.Max {
@@ -119,8 +125,12 @@ var functions = map[string]function{
 		}
 		return textValue(strings.Repeat(v[0].s, int(n))), nil
 	}, false},
-	"NCHAR":     {1, 1, func([]syntax.Type) (syntax.Type, error) { return textType(1), nil }, charOf, false},
-	"CHAR":      {1, 1, func([]syntax.Type) (syntax.Type, error) { return syntax.Type{Base: "varchar", Size: 1}, nil }, charOf, false},
+	"NCHAR": {1, 1, func([]syntax.Type) (syntax.Type, error) {
+		return textType(1), nil
+	}, charOf, false},
+	"CHAR": {1, 1, func([]syntax.Type) (syntax.Type, error) {
+		return syntax.Type{Base: "varchar", Size: 1}, nil
+	}, charOf, false},
 	"REPLACE":   {3, 3, replaceType, replace, false},
 	"CHARINDEX": {2, 2, charIndexType, charIndex, false},
 	"CONCAT": {2, 20, func(t []syntax.Type) (syntax.Type, error) {
@@ -140,9 +150,15 @@ var functions = map[string]function{
 		}
 		return textValue(b.String()), nil
 	}, true},
-	"ABS":     {1, 1, sameNumber, func(_ []syntax.Type, v []value) (value, error) { return value{n: new(big.Int).Abs(v[0].n)}, nil }, false},
-	"CEILING": {1, 1, wholeNumber, func(t []syntax.Type, v []value) (value, error) { return cutFraction(t[0], v[0], 1), nil }, false},
-	"FLOOR":   {1, 1, wholeNumber, func(t []syntax.Type, v []value) (value, error) { return cutFraction(t[0], v[0], -1), nil }, false},
+	"ABS": {1, 1, sameNumber, func(_ []syntax.Type, v []value) (value, error) {
+		return value{n: new(big.Int).Abs(v[0].n)}, nil
+	}, false},
+	"CEILING": {1, 1, wholeNumber, func(t []syntax.Type, v []value) (value, error) {
+		return cutFraction(t[0], v[0], 1), nil
+	}, false},
+	"FLOOR": {1, 1, wholeNumber, func(t []syntax.Type, v []value) (value, error) {
+		return cutFraction(t[0], v[0], -1), nil
+	}, false},
 	"ROUND": {2, 2, sameNumber, func(t []syntax.Type, v []value) (value, error) {
 		digits := int(v[1].n.Int64())
 		if digits >= t[0].Scale {
@@ -167,7 +183,9 @@ var functions = map[string]function{
 		}
 		return t[2], nil
 	}, func(_ []syntax.Type, v []value) (value, error) {
-		unit, ok := map[string]time.Duration{"minute": time.Minute, "second": time.Second}[strings.ToLower(v[0].s)]
+		unit, ok := map[string]time.Duration{
+			"minute": time.Minute, "second": time.Second,
+		}[strings.ToLower(v[0].s)]
 		if !ok {
 			return null, refuse("DATEADD of %s is not known here", v[0].s)
 		}
@@ -321,7 +339,9 @@ func (c *compiler) call(e syntax.Call, s *scope) (syntax.Type, eval, error) {
 	}
 	fn, ok := functions[e.Name]
 	if !ok || len(args) < fn.least || len(args) > fn.most {
-		return syntax.Type{}, nil, fail(195, "the function %s with %d arguments is not known here", e.Name, len(args))
+		return syntax.Type{}, nil, fail(
+			195, "the function %s with %d arguments is not known here", e.Name, len(args),
+		)
 	}
 	t, err := fn.typ(types)
 	if err != nil {

@@ -51,7 +51,10 @@ func (c *compiler) cond(e syntax.Cond, s *scope) (test, error) {
 			return known(len(rows) > 0), err
 		}, err
 	case syntax.Between:
-		return c.cond(syntax.Logic{Op: "and", L: syntax.Compare{Op: ">=", L: e.X, R: e.Low}, R: syntax.Compare{Op: "<=", L: e.X, R: e.High}}, s)
+		return c.cond(syntax.Logic{
+			Op: "and", L: syntax.Compare{Op: ">=", L: e.X, R: e.Low},
+			R: syntax.Compare{Op: "<=", L: e.X, R: e.High},
+		}, s)
 	case syntax.Like:
 		return c.like(e, s)
 	}
@@ -180,7 +183,9 @@ func comparable(a, b syntax.Type, ordered bool) (func(v, w value) int, error) {
 			return nil, err
 		}
 		if t.Collation == "" && ordered {
-			return nil, refuse("texts are ordered in the default collation, which every server has another of")
+			return nil, refuse(
+				"texts are ordered in the default collation, which every server has another of",
+			)
 		}
 		return func(v, w value) int { return compareTexts(v.s, w.s, t.Collation) }, nil
 	case number(a) && number(b):

@@ -58,7 +58,8 @@ type compiler struct {
 func (c *compiler) column(ref syntax.Column, s *scope) (syntax.Type, eval, error) {
 	for depth, at := 0, s; at != nil; depth, at = depth+1, at.outer {
 		for i, src := range at.sources {
-			if ref.Alias == "" && !src.bare || ref.Alias != "" && !strings.EqualFold(src.alias, ref.Alias) {
+			if ref.Alias == "" && !src.bare ||
+				ref.Alias != "" && !strings.EqualFold(src.alias, ref.Alias) {
 				continue
 			}
 			for j, name := range src.names {
@@ -83,7 +84,9 @@ func (c *compiler) column(ref syntax.Column, s *scope) (syntax.Type, eval, error
 	if ref.Alias == "" {
 		return syntax.Type{}, nil, refuse("an alias is expected before the column %s", ref.Name)
 	}
-	return syntax.Type{}, nil, fail(4104, "the identifier %s.%s could not be bound", ref.Alias, ref.Name)
+	return syntax.Type{}, nil, fail(
+		4104, "the identifier %s.%s could not be bound", ref.Alias, ref.Name,
+	)
 }
 
 func (c *compiler) expr(e syntax.Expr, s *scope) (syntax.Type, eval, error) {
@@ -96,7 +99,9 @@ func (c *compiler) expr(e syntax.Expr, s *scope) (syntax.Type, eval, error) {
 			t.Base = "varchar"
 			for _, r := range e.Value {
 				if r > 126 && !c.Varchar {
-					return t, nil, refuse("a literal without N has characters that its code page may lack")
+					return t, nil, refuse(
+						"a literal without N has characters that its code page may lack",
+					)
 				}
 			}
 		}
@@ -390,7 +395,9 @@ func (c *compiler) arithmetic(op string, a, b syntax.Type, x, y eval) (syntax.Ty
 		if t.Base == "decimal" {
 			limit = pow10(t.Precision)
 		} else {
-			limit = new(big.Int).Lsh(big.NewInt(1), map[string]uint{"int": 31, "bigint": 63}[t.Base])
+			limit = new(big.Int).Lsh(
+				big.NewInt(1), map[string]uint{"int": 31, "bigint": 63}[t.Base],
+			)
 		}
 		if n.CmpAbs(limit) >= 0 {
 			return null, fail(8115, "arithmetic overflow in %s", op)

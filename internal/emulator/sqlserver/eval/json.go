@@ -73,7 +73,9 @@ func readJSON(raw []byte) (jsonValue, error) {
 }
 
 // follow returns the value at a lax path. ok is false if there is none.
-func (v jsonValue) follow(path []string, read func(string) (jsonValue, error)) (jsonValue, bool, error) {
+func (v jsonValue) follow(
+	path []string, read func(string) (jsonValue, error),
+) (jsonValue, bool, error) {
 	for _, name := range path {
 		if name == syntax.FirstItem && v.kind == jsonArray && len(v.items) > 0 {
 			var err error

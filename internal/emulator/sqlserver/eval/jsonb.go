@@ -51,7 +51,10 @@ func appendJsonb(out *bytes.Buffer, v any) error {
 		for name := range v {
 			names = append(names, name)
 		}
-		slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) })
+		slices.SortFunc(
+			names,
+			func(a, b string) int { return cmp.Or(cmp.Compare(len(a), len(b)), cmp.Compare(a, b)) },
+		)
 		return list("{}", len(names), func(i int) error {
 			if err := appendText(out, names[i]); err != nil {
 				return err

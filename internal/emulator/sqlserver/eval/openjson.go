@@ -83,7 +83,9 @@ func (d *documents) listed(arg eval, f *frame) ([][]value, error) {
 	return out, nil
 }
 
-func (d *documents) shredded(arg eval, f *frame, columns []syntax.JSONColumn, paths [][]string) ([][]value, error) {
+func (d *documents) shredded(
+	arg eval, f *frame, columns []syntax.JSONColumn, paths [][]string,
+) ([][]value, error) {
 	v, ok, err := d.opened(arg, f)
 	if err != nil || !ok {
 		return nil, err

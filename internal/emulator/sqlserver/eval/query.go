@@ -45,7 +45,9 @@ func (c *compiler) query(q syntax.Query, outer *scope) (*columns, run, error) {
 			for _, row := range rows {
 				for j := range row {
 					if all[i].types[j] != cols.types[j] {
-						if row[j], err = convert(row[j], all[i].types[j], cols.types[j]); err != nil {
+						if row[j], err = convert(
+							row[j], all[i].types[j], cols.types[j],
+						); err != nil {
 							return nil, err
 						}
 					}
@@ -68,10 +70,14 @@ func (c *compiler) source(src syntax.Source, s *scope) (*columns, run, error) {
 		seen := map[string]bool{}
 		for _, n := range cols.names {
 			if n == "" {
-				return nil, nil, fail(8155, "no column name was specified for a column of %s", src.Alias)
+				return nil, nil, fail(
+					8155, "no column name was specified for a column of %s", src.Alias,
+				)
 			}
 			if seen[strings.ToLower(n)] {
-				return nil, nil, fail(8156, "the column %s was specified multiple times for %s", n, src.Alias)
+				return nil, nil, fail(
+					8156, "the column %s was specified multiple times for %s", n, src.Alias,
+				)
 			}
 			seen[strings.ToLower(n)] = true
 		}
@@ -105,7 +111,8 @@ func (c *compiler) openjson(src syntax.Source, s *scope) (*columns, run, error) 
 		key := textType(4000)
 		key.Collation = "Latin1_General_100_BIN2"
 		item := maxText
-		cols.names, cols.types = []string{"key", "value", "type"}, []syntax.Type{key, item, intType()}
+		cols.names = []string{"key", "value", "type"}
+		cols.types = []syntax.Type{key, item, intType()}
 		return cols, func(f *frame) ([][]value, error) { return c.json.listed(arg, f) }, nil
 	}
 	var paths [][]string
@@ -115,7 +122,9 @@ func (c *compiler) openjson(src syntax.Source, s *scope) (*columns, run, error) 
 			return nil, nil, err
 		}
 		if !c.TypedJSON && (!k.Type.Text() || !k.Type.Max) {
-			return nil, nil, refuse("the column %s of OPENJSON is no text of any length: what a longer text does differs by engine", k.Name)
+			return nil, nil, refuse(
+				"the column %s of OPENJSON is not a text of any length: engines differ for longer texts", k.Name,
+			)
 		}
 		if k.Type.Max && k.Type.Base == "nvarchar" == c.Varchar {
 			return nil, nil, refuse("the column %s of OPENJSON is %s", k.Name, k.Type)
@@ -131,5 +140,9 @@ func (c *compiler) openjson(src syntax.Source, s *scope) (*columns, run, error) 
 		paths = append(paths, path)
 		cols.names, cols.types = append(cols.names, k.Name), append(cols.types, k.Type)
 	}
-	return cols, func(f *frame) ([][]value, error) { return c.json.shredded(arg, f, src.JSON.Columns, paths) }, nil
+	return cols, func(f *frame) ([][]value, error) {
+		return c.json.shredded(
+			arg, f, src.JSON.Columns, paths,
+		)
+	}, nil
 }

@@ -26,7 +26,8 @@ func (c *compiler) from(sel *syntax.Select, inner *scope) ([]joined, error) {
 		}
 		applied := c.applied
 		sees := &scope{outer: inner.outer}
-		if src.Join == syntax.CrossApply || src.Join == syntax.OuterApply || i == 0 && src.JSON != nil {
+		if src.Join == syntax.CrossApply || src.Join == syntax.OuterApply ||
+			i == 0 && src.JSON != nil {
 			// It sees the sources before it, and a query in it sees them from one level deeper.
 			sees, c.applied = inner, c.applied || i > 0
 		}
@@ -66,7 +67,9 @@ func (c *compiler) selection(sel *syntax.Select, outer *scope) (*columns, run, e
 		}
 	}
 	rows := func(f *frame) ([]*frame, error) { return join(sources, where, f) }
-	if sel.Group != nil || slices.ContainsFunc(sel.Items, func(o syntax.Item) bool { return aggregates(o.Expr) }) {
+	if sel.Group != nil || slices.ContainsFunc(
+		sel.Items, func(o syntax.Item) bool { return aggregates(o.Expr) },
+	) {
 		return c.aggregation(sel, inner, rows)
 	}
 	out := &columns{}
@@ -249,7 +252,9 @@ func (c *compiler) equality(e syntax.Cond, s *scope) *equality {
 		if err != nil {
 			return nil
 		}
-		at := slices.IndexFunc(last.names, func(n string) bool { return strings.EqualFold(n, r.Name) })
+		at := slices.IndexFunc(
+			last.names, func(n string) bool { return strings.EqualFold(n, r.Name) },
+		)
 		return &equality{x, at, text}
 	}
 	return nil

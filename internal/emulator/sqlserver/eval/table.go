@@ -110,7 +110,9 @@ func (t *Table) row(r []any, cols *columns) ([]value, error) {
 }
 
 func (n Names) compiler() *compiler {
-	return &compiler{Names: n, json: &documents{jsonb: n.Jsonb, parses: n.Parses, texts: map[string]jsonValue{}}}
+	return &compiler{
+		Names: n, json: &documents{jsonb: n.Jsonb, parses: n.Parses, texts: map[string]jsonValue{}},
+	}
 }
 
 // Query runs a query. It returns the columns also if the data makes it fail.
@@ -158,7 +160,9 @@ func frameOf(t *Table, s *scope, row []any) (*frame, error) {
 
 // Condition compiles a condition over the rows of a table, or over none if t is nil. The result
 // reports whether it is true.
-func (n Names) Condition(e syntax.Cond, t *Table, name string) (func(row []any) (bool, error), error) {
+func (n Names) Condition(
+	e syntax.Cond, t *Table, name string,
+) (func(row []any) (bool, error), error) {
 	s := over(t, name)
 	is, err := n.compiler().cond(e, s)
 	return func(row []any) (bool, error) {
@@ -172,7 +176,9 @@ func (n Names) Condition(e syntax.Cond, t *Table, name string) (func(row []any) 
 }
 
 // Expression compiles an expression over the rows of a table, or over none if t is nil.
-func (n Names) Expression(e syntax.Expr, t *Table, name string) (func(row []any) (any, error), error) {
+func (n Names) Expression(
+	e syntax.Expr, t *Table, name string,
+) (func(row []any) (any, error), error) {
 	s := over(t, name)
 	typ, x, err := n.compiler().expr(e, s)
 	return func(row []any) (any, error) {

@@ -41,7 +41,10 @@ func fromUnits(u []uint16) string { return string(utf16.Decode(u)) }
 
 // precedence returns the rank of a type. The greater one wins in CASE, COALESCE and UNION.
 func precedence(t syntax.Type) int {
-	for i, base := range []string{"null", "varbinary", "varchar", "nvarchar", "bit", "int", "bigint", "decimal", "date", "datetime2", "datetimeoffset"} {
+	for i, base := range []string{
+		"null", "varbinary", "varchar", "nvarchar", "bit", "int", "bigint", "decimal", "date",
+		"datetime2", "datetimeoffset",
+	} {
 		if base == t.Base {
 			return i
 		}
@@ -98,13 +101,23 @@ func asDecimal(t syntax.Type) syntax.Type {
 func collationOf(a, b syntax.Type) (syntax.Type, error) {
 	switch {
 	case a.Explicit && b.Explicit && a.Collation != b.Collation:
-		return a, fail(468, "cannot resolve the collation conflict between %s and %s", a.Collation, b.Collation)
+		return a, fail(
+			468,
+			"cannot resolve the collation conflict between %s and %s",
+			a.Collation,
+			b.Collation,
+		)
 	case a.Explicit:
 		return a, nil
 	case b.Explicit:
 		return b, nil
 	case a.Collation != b.Collation && a.Collation != "" && b.Collation != "":
-		return a, fail(468, "cannot resolve the collation conflict between %s and %s", a.Collation, b.Collation)
+		return a, fail(
+			468,
+			"cannot resolve the collation conflict between %s and %s",
+			a.Collation,
+			b.Collation,
+		)
 	case a.Collation != "":
 		return a, nil
 	}
@@ -113,9 +126,17 @@ func collationOf(a, b syntax.Type) (syntax.Type, error) {
 
 func cannot(v value, from, to syntax.Type) error {
 	if from.Text() {
-		return dataError(245, "conversion failed when converting the %s value '%s' to data type %s", from.Base, v.s, to.Base)
+		return dataError(
+			245,
+			"conversion failed when converting the %s value '%s' to data type %s",
+			from.Base,
+			v.s,
+			to.Base,
+		)
 	}
-	return dataError(8115, "arithmetic overflow error converting %s to data type %s", from.Base, to.Base)
+	return dataError(
+		8115, "arithmetic overflow error converting %s to data type %s", from.Base, to.Base,
+	)
 }
 
 // convert implements CAST.
@@ -175,7 +196,8 @@ func toNumber(v value, from, to syntax.Type) (value, error) {
 			return intValue(0), nil
 		}
 		var ok bool
-		if unscaled, scale, ok = parseDecimal(s); !ok || to.Base != "decimal" && strings.Contains(s, ".") {
+		if unscaled, scale, ok = parseDecimal(s); !ok ||
+			to.Base != "decimal" && strings.Contains(s, ".") {
 			return null, cannot(v, from, to)
 		}
 	case number(from):
@@ -223,7 +245,9 @@ func rescale(n *big.Int, from, to int) *big.Int {
 func parseDecimal(s string) (n *big.Int, scale int, ok bool) {
 	whole, frac, _ := strings.Cut(s, ".")
 	digits := strings.TrimLeft(whole, "+-") + frac
-	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(whole)-len(strings.TrimLeft(whole, "+-")) > 1 {
+	if digits == "" || strings.Trim(digits, "0123456789") != "" || len(whole)-len(
+		strings.TrimLeft(whole, "+-"),
+	) > 1 {
 		return nil, 0, false
 	}
 	n, ok = new(big.Int).SetString(digits, 10)
@@ -254,11 +278,22 @@ func toMoment(v value, from, to syntax.Type) (value, error) {
 	case from.Text():
 		var ok bool
 		if t, ok = parseMoment(v.s, to.Base == "datetimeoffset"); !ok {
-			return null, dataError(241, "conversion failed when converting date and/or time from character string")
+			return null, dataError(
+				241, "conversion failed when converting date and/or time from character string",
+			)
 		}
 	case from.Base == "datetimeoffset" && to.Base == "datetime2":
 		// the local time, without its offset
-		t = time.Date(v.t.Year(), v.t.Month(), v.t.Day(), v.t.Hour(), v.t.Minute(), v.t.Second(), v.t.Nanosecond(), time.UTC)
+		t = time.Date(
+			v.t.Year(),
+			v.t.Month(),
+			v.t.Day(),
+			v.t.Hour(),
+			v.t.Minute(),
+			v.t.Second(),
+			v.t.Nanosecond(),
+			time.UTC,
+		)
 	case from.Base == "datetime2" && to.Base == "datetime2":
 		t = v.t
 	default:
@@ -279,11 +314,16 @@ func toMoment(v value, from, to syntax.Type) (value, error) {
 func parseMoment(s string, zoned bool) (time.Time, bool) {
 	s = strings.Trim(s, " ")
 	if _, frac, ok := strings.Cut(s, "."); ok {
-		if digits := len(frac) - len(strings.TrimLeft(frac, "0123456789")); digits == 0 || digits > 7 {
+		if digits := len(frac) - len(
+			strings.TrimLeft(frac, "0123456789"),
+		); digits == 0 || digits > 7 {
 			return time.Time{}, false
 		}
 	}
-	layouts := []string{"2006", "2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04", "2006-01-02 15:04"}
+	layouts := []string{
+		"2006", "2006-01-02", "2006-01-02T15:04:05", "2006-01-02 15:04:05", "2006-01-02T15:04",
+		"2006-01-02 15:04",
+	}
 	if zoned {
 		layouts = append(layouts, "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04Z07:00")
 	}

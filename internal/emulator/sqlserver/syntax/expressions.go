@@ -8,7 +8,8 @@ import (
 
 var signs = map[string]string{
 	"Add": "+", "Subtract": "-", "Multiply": "*", "Divide": "/", "Modulo": "%",
-	"Equals": "=", "NotEqualToBrackets": "<>", "LessThan": "<", "LessThanOrEqualTo": "<=", "GreaterThan": ">", "GreaterThanOrEqualTo": ">=",
+	"Equals": "=", "NotEqualToBrackets": "<>",
+	"LessThan": "<", "LessThanOrEqualTo": "<=", "GreaterThan": ">", "GreaterThanOrEqualTo": ">=",
 	"And": "and", "Or": "or",
 }
 
@@ -55,7 +56,10 @@ func (r *reader) expr(e ast.ScalarExpression) Expr {
 	case *ast.ColumnReferenceExpression:
 		return r.column(e)
 	case *ast.BinaryExpression:
-		return Binary{r.sign(e.BinaryExpressionType, e), r.expr(e.FirstExpression), r.expr(e.SecondExpression)}
+		return Binary{
+			r.sign(e.BinaryExpressionType, e), r.expr(e.FirstExpression),
+			r.expr(e.SecondExpression),
+		}
 	case *ast.UnaryExpression:
 		switch e.UnaryExpressionType {
 		case "Negative":
@@ -71,13 +75,17 @@ func (r *reader) expr(e ast.ScalarExpression) Expr {
 	case *ast.SearchedCaseExpression:
 		c := Case{}
 		for _, w := range e.WhenClauses {
-			c.Whens = append(c.Whens, When{Cond: r.cond(w.WhenExpression), Then: r.expr(w.ThenExpression)})
+			c.Whens = append(
+				c.Whens, When{Cond: r.cond(w.WhenExpression), Then: r.expr(w.ThenExpression)},
+			)
 		}
 		return r.end(c, e.ElseExpression, e.Collation)
 	case *ast.SimpleCaseExpression:
 		c := Case{Input: r.expr(e.InputExpression)}
 		for _, w := range e.WhenClauses {
-			c.Whens = append(c.Whens, When{Value: r.expr(w.WhenExpression), Then: r.expr(w.ThenExpression)})
+			c.Whens = append(
+				c.Whens, When{Value: r.expr(w.WhenExpression), Then: r.expr(w.ThenExpression)},
+			)
 		}
 		return r.end(c, e.ElseExpression, e.Collation)
 	}
@@ -116,14 +124,18 @@ func (r *reader) call(e ast.ScalarExpression) Expr {
 	case *ast.CastCall:
 		return collated(Cast{Expr: r.expr(e.Parameter), Type: r.typ(e.DataType)}, e.Collation)
 	case *ast.TryCastCall:
-		return collated(Cast{Expr: r.expr(e.Parameter), Type: r.typ(e.DataType), Try: true}, e.Collation)
+		return collated(
+			Cast{Expr: r.expr(e.Parameter), Type: r.typ(e.DataType), Try: true}, e.Collation,
+		)
 	case *ast.ConvertCall:
 		style, ok := e.Style.(*ast.IntegerLiteral)
 		if !ok {
 			r.refuse(e)
 			return nil
 		}
-		return collated(Cast{Expr: r.expr(e.Parameter), Type: r.typ(e.DataType), Convert: true, Style: style.Value}, e.Collation)
+		return collated(Cast{
+			Expr: r.expr(e.Parameter), Type: r.typ(e.DataType), Convert: true, Style: style.Value,
+		}, e.Collation)
 	case *ast.LeftFunctionCall:
 		return Call{Name: "LEFT", Args: r.exprs(e.Parameters)}
 	case *ast.RightFunctionCall:
@@ -131,7 +143,9 @@ func (r *reader) call(e ast.ScalarExpression) Expr {
 	case *ast.CoalesceExpression:
 		return Call{Name: "COALESCE", Args: r.exprs(e.Expressions)}
 	case *ast.NullIfExpression:
-		return Call{Name: "NULLIF", Args: []Expr{r.expr(e.FirstExpression), r.expr(e.SecondExpression)}}
+		return Call{
+			Name: "NULLIF", Args: []Expr{r.expr(e.FirstExpression), r.expr(e.SecondExpression)},
+		}
 	case *ast.FunctionCall:
 		return collated(r.function(e), e.Collation)
 	}
@@ -140,7 +154,8 @@ func (r *reader) call(e ast.ScalarExpression) Expr {
 }
 
 func (r *reader) function(e *ast.FunctionCall) Expr {
-	if e.CallTarget != nil || e.UniqueRowFilter != "" && e.UniqueRowFilter != "NotSpecified" || e.IgnoreRespectNulls != nil || e.WithArrayWrapper || e.TrimOptions != nil ||
+	if e.CallTarget != nil || e.UniqueRowFilter != "" && e.UniqueRowFilter != "NotSpecified" ||
+		e.IgnoreRespectNulls != nil || e.WithArrayWrapper || e.TrimOptions != nil ||
 		e.JsonParameters != nil || e.AbsentOrNullOnNull != nil {
 		r.refuse(e)
 	}
@@ -150,7 +165,9 @@ func (r *reader) function(e *ast.FunctionCall) Expr {
 		switch {
 		case isColumn && ref.ColumnType == "Wildcard" && len(e.Parameters) == 1:
 			c.Star = true
-		case isColumn && i == 0 && c.Name == "DATEADD" && ref.MultiPartIdentifier != nil && len(ref.MultiPartIdentifier.Identifiers) == 1:
+		case isColumn && i == 0 && c.Name == "DATEADD" && ref.MultiPartIdentifier != nil && len(
+			ref.MultiPartIdentifier.Identifiers,
+		) == 1:
 			c.Args = append(c.Args, Text{Value: ref.MultiPartIdentifier.Identifiers[0].Value})
 		default:
 			c.Args = append(c.Args, r.expr(p))
@@ -179,9 +196,14 @@ func (r *reader) cond(e ast.BooleanExpression) Cond {
 	case *ast.BooleanNotExpression:
 		return Not{r.cond(e.Expression)}
 	case *ast.BooleanBinaryExpression:
-		return Logic{r.sign(e.BinaryExpressionType, e), r.cond(e.FirstExpression), r.cond(e.SecondExpression)}
+		return Logic{
+			r.sign(e.BinaryExpressionType, e), r.cond(e.FirstExpression),
+			r.cond(e.SecondExpression),
+		}
 	case *ast.BooleanComparisonExpression:
-		return Compare{r.sign(e.ComparisonType, e), r.expr(e.FirstExpression), r.expr(e.SecondExpression)}
+		return Compare{
+			r.sign(e.ComparisonType, e), r.expr(e.FirstExpression), r.expr(e.SecondExpression),
+		}
 	case *ast.BooleanIsNullExpression:
 		return IsNull{r.expr(e.Expression), e.IsNot}
 	case *ast.BooleanInExpression:
@@ -197,7 +219,9 @@ func (r *reader) cond(e ast.BooleanExpression) Cond {
 		return Like{r.expr(e.FirstExpression), r.expr(e.SecondExpression), e.NotDefined}
 	case *ast.BooleanTernaryExpression:
 		if e.TernaryExpressionType == "Between" {
-			return Between{r.expr(e.FirstExpression), r.expr(e.SecondExpression), r.expr(e.ThirdExpression)}
+			return Between{
+				r.expr(e.FirstExpression), r.expr(e.SecondExpression), r.expr(e.ThirdExpression),
+			}
 		}
 	case *ast.ExistsPredicate:
 		return Exists{r.query(e.Subquery)}

@@ -12,7 +12,9 @@ const FirstItem = "[0]"
 
 // JSONPath reads the paths of members and of first items: $.a."b c"[0].
 func JSONPath(s string) ([]string, error) {
-	bad := &sqlserver.Error{Number: 13607, Message: "JSON path is not properly formatted: " + s, Severity: 16}
+	bad := &sqlserver.Error{
+		Number: 13607, Message: "JSON path is not properly formatted: " + s, Severity: 16,
+	}
 	rest, ok := strings.CutPrefix(s, "$")
 	if !ok {
 		return nil, bad

@@ -21,12 +21,16 @@ import (
 const timeout = 10 * time.Second
 
 func invalid(format string, args ...any) error {
-	return &sqlserver.Error{Number: 102, Message: "Incorrect syntax: " + fmt.Sprintf(format, args...), Severity: 16}
+	return &sqlserver.Error{
+		Number: 102, Message: "Incorrect syntax: " + fmt.Sprintf(format, args...), Severity: 16,
+	}
 }
 
 // Unknown returns the error for a part of a statement that the emulator does not support.
-func Unknown(what any) error {
-	return &sqlserver.Error{Number: 40517, Message: fmt.Sprintf("the emulator does not know %T", what), Severity: 16}
+func Unknown(what any) error { return unsupported(fmt.Sprintf("the emulator does not know %T", what)) }
+
+func unsupported(message string) error {
+	return &sqlserver.Error{Number: 40517, Message: message, Severity: 16}
 }
 
 // Parse returns teesql's tree of a batch.
@@ -133,7 +137,9 @@ func checked(text string) (string, error) {
 				return "", invalid("expected a name or JSON after AS")
 			}
 			s.last = ")"
-			if rest := strings.TrimLeft(text[s.at:], " \n\t\r"); rest != "" && strings.Contains("+-*/%", rest[:1]) && beginsCondition[s.closed.before] {
+			rest := strings.TrimLeft(text[s.at:], " \n\t\r")
+			if rest != "" && strings.Contains("+-*/%", rest[:1]) &&
+				beginsCondition[s.closed.before] {
 				plus = append(plus, s.closed.place)
 			}
 		case letter(c):
@@ -152,7 +158,9 @@ func checked(text string) (string, error) {
 }
 
 // beginsCondition holds the words after which a parenthesis may be that of a condition.
-var beginsCondition = map[string]bool{"WHEN": true, "WHERE": true, "AND": true, "OR": true, "NOT": true, "ON": true, "(": true}
+var beginsCondition = map[string]bool{
+	"WHEN": true, "WHERE": true, "AND": true, "OR": true, "NOT": true, "ON": true, "(": true,
+}
 
 func withPlus(text string, places []int) string {
 	if len(places) == 0 {
@@ -173,7 +181,8 @@ func withPlus(text string, places []int) string {
 }
 
 func letter(c byte) bool {
-	return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c == '@' || c == '#' || c >= '0' && c <= '9'
+	return c|0x20 >= 'a' && c|0x20 <= 'z' || c == '_' || c == '@' || c == '#' ||
+		c >= '0' && c <= '9'
 }
 
 // quoted skips a literal or a name in brackets.
@@ -191,10 +200,25 @@ func (s *scanner) quoted(end byte) bool {
 }
 
 // keywords holds other words whose parenthesis does not make them a function.
-var keywords = map[string]bool{"THEN": true, "ELSE": true, "SELECT": true, "CASE": true, "LIKE": true, "BETWEEN": true, "BY": true, "IN": true}
+var keywords = map[string]bool{
+	"THEN": true, "ELSE": true, "SELECT": true, "CASE": true, "LIKE": true, "BETWEEN": true,
+	"BY": true, "IN": true,
+}
 
 // losesCollation holds the functions whose COLLATE the parser drops.
-var losesCollation = map[string]bool{"LEFT": true, "RIGHT": true, "COALESCE": true, "NULLIF": true, "IIF": true}
+var losesCollation = map[string]bool{
+	"LEFT": true, "RIGHT": true, "COALESCE": true, "NULLIF": true, "IIF": true,
+}
+
+// drops reports whether the parser drops a COLLATE here.
+func (s *scanner) drops() bool {
+	if s.last != ")" {
+		return s.last == "'"
+	}
+	of := s.closed.before
+	isCall := of != "" && letter(of[0]) && !beginsCondition[of] && !keywords[of]
+	return !s.closed.query && (!isCall || losesCollation[of])
+}
 
 func (s *scanner) word() error {
 	from := s.at
@@ -208,11 +232,8 @@ func (s *scanner) word() error {
 	if s.last == "(" && word == "SELECT" {
 		s.open[len(s.open)-1].query = true
 	}
-	if word == "COLLATE" {
-		call := s.closed.before != "" && letter(s.closed.before[0]) && !beginsCondition[s.closed.before] && !keywords[s.closed.before]
-		if s.last == "'" || s.last == ")" && !s.closed.query && (!call || losesCollation[s.closed.before]) {
-			return &sqlserver.Error{Number: 40517, Message: "the parser drops the COLLATE of a literal and of such an expression: cast it first", Severity: 16}
-		}
+	if word == "COLLATE" && s.drops() {
+		return unsupported("the parser drops this COLLATE: cast the expression first")
 	}
 	s.last = word
 	return nil

@@ -74,7 +74,8 @@ func (r *reader) query(e ast.QueryExpression) Query {
 
 func (r *reader) selection(q *ast.QuerySpecification) *Select {
 	s := &Select{Top: -1}
-	if q.UniqueRowFilter != "" && q.UniqueRowFilter != "NotSpecified" || q.HavingClause != nil || q.WindowClause != nil || q.OffsetClause != nil || q.ForClause != nil {
+	if q.UniqueRowFilter != "" && q.UniqueRowFilter != "NotSpecified" || q.HavingClause != nil ||
+		q.WindowClause != nil || q.OffsetClause != nil || q.ForClause != nil {
 		r.refuse(q)
 	}
 	if t := q.TopRowFilter; t != nil {
@@ -193,7 +194,8 @@ func (r *reader) source(ref ast.TableReference) Source {
 	var alias *ast.Identifier
 	switch ref := ref.(type) {
 	case *ast.NamedTableReference:
-		if len(ref.TableHints) > 0 || ref.TableSampleClause != nil || ref.TemporalClause != nil || ref.ForPath {
+		if len(ref.TableHints) > 0 || ref.TableSampleClause != nil || ref.TemporalClause != nil ||
+			ref.ForPath {
 			r.refuse(ref)
 		}
 		alias = ref.Alias

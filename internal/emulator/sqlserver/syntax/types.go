@@ -48,7 +48,8 @@ func (t *Type) set(args []string) error {
 			t.Max = true
 			return nil
 		}
-		if t.Size = number(0); t.Size < 1 || t.Size > 8000 || t.Base == "nvarchar" && t.Size > 4000 {
+		if t.Size = number(0); t.Size < 1 || t.Size > 8000 ||
+			t.Base == "nvarchar" && t.Size > 4000 {
 			return fmt.Errorf("the size %s of %s", args[0], t.Base)
 		}
 		return nil
@@ -56,7 +57,8 @@ func (t *Type) set(args []string) error {
 		if len(args) != 2 {
 			return fmt.Errorf("decimal needs precision and scale")
 		}
-		if t.Precision, t.Scale = number(0), number(1); t.Precision < 1 || t.Precision > 38 || t.Scale < 0 || t.Scale > t.Precision {
+		t.Precision, t.Scale = number(0), number(1)
+		if t.Precision < 1 || t.Precision > 38 || t.Scale < 0 || t.Scale > t.Precision {
 			return fmt.Errorf("decimal(%s)", strings.Join(args, ", "))
 		}
 		return nil

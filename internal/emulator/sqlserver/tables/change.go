@@ -11,7 +11,8 @@ import (
 
 func (s *session) insert(in *ast.InsertSpecification) (sqlserver.Result, error) {
 	var none sqlserver.Result
-	if in.TopRowFilter != nil || in.OutputClause != nil || in.OutputIntoClause != nil || len(in.Columns) == 0 {
+	if in.TopRowFilter != nil || in.OutputClause != nil || in.OutputIntoClause != nil ||
+		len(in.Columns) == 0 {
 		return none, unknown(in.InsertSource)
 	}
 	t, err := s.target(in.Target)
@@ -27,7 +28,10 @@ func (s *session) insert(in *ast.InsertSpecification) (sqlserver.Result, error) 
 		columns = append(columns, nameOf(c))
 	}
 	if len(columns) != width {
-		return none, fail(120, "The select list for the INSERT statement has not as many items as the insert list.")
+		return none, fail(
+			120,
+			"The select list for the INSERT statement has not as many items as the insert list.",
+		)
 	}
 	return sqlserver.Result{Affected: int64(len(rows))}, s.insertAll(t, columns, rows)
 }
@@ -91,7 +95,9 @@ func (s *session) target(ref ast.TableReference) (*table, error) {
 	return s.of(n.SchemaObject)
 }
 
-func (s *session) delete(ctx context.Context, d *ast.DeleteSpecification) (sqlserver.Result, error) {
+func (s *session) delete(
+	ctx context.Context, d *ast.DeleteSpecification,
+) (sqlserver.Result, error) {
 	var none sqlserver.Result
 	if d.FromClause != nil || d.TopRowFilter != nil || d.OutputClause != nil {
 		return none, unknown(d)
@@ -110,7 +116,9 @@ func (s *session) delete(ctx context.Context, d *ast.DeleteSpecification) (sqlse
 	return sqlserver.Result{Affected: int64(len(rows))}, nil
 }
 
-func (s *session) update(ctx context.Context, u *ast.UpdateSpecification) (sqlserver.Result, error) {
+func (s *session) update(
+	ctx context.Context, u *ast.UpdateSpecification,
+) (sqlserver.Result, error) {
 	var none sqlserver.Result
 	if u.FromClause != nil || u.TopRowFilter != nil || u.OutputClause != nil {
 		return none, unknown(u)
@@ -197,7 +205,11 @@ func (s *session) hold(ctx context.Context, t *table, where *ast.WhereClause) ([
 			rows = append(rows, r)
 		}
 		if s.db.o.Conflicts && s.open && len(rows) > 0 && t.at > s.began {
-			return nil, fail(24556, "Snapshot isolation transaction aborted due to update conflict in table '%s'.", t.name)
+			return nil, fail(
+				24556,
+				"Snapshot isolation transaction aborted due to update conflict in table '%s'.",
+				t.name,
+			)
 		}
 		if !busy {
 			return rows, nil

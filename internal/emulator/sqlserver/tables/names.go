@@ -31,15 +31,17 @@ func (s *queries) names() eval.Names {
 		Table:     s.source,
 		Variables: s.vars,
 		Functions: map[string]eval.Function{
-			"DB_NAME": {Type: text, Eval: func([]string) any { return databaseName }},
-			"SCHEMA_ID": {Arguments: 1, Type: syntax.Type{Base: "int"}, Eval: func(args []string) any {
-				if s.db.schemas[strings.ToLower(args[0])] {
-					return int64(len(args[0]))
-				}
-				return nil
-			}},
+			"DB_NAME":   {Type: text, Eval: func([]string) any { return databaseName }},
+			"SCHEMA_ID": {Arguments: 1, Type: syntax.Type{Base: "int"}, Eval: s.schemaID},
 		},
 	}
+}
+
+func (s *queries) schemaID(args []string) any {
+	if s.db.schemas[strings.ToLower(args[0])] {
+		return int64(len(args[0]))
+	}
+	return nil
 }
 
 // source returns a table or a system view, with the rows that the session sees.
@@ -167,7 +169,9 @@ func (s *queries) scalar(e ast.ScalarExpression) (any, error) {
 }
 
 // condition returns the condition of a WHERE over the rows of a table, or of an IF if t is nil.
-func (s *queries) condition(e ast.BooleanExpression, t *table) (func(row []any) (bool, error), error) {
+func (s *queries) condition(
+	e ast.BooleanExpression, t *table,
+) (func(row []any) (bool, error), error) {
 	c, err := syntax.OfCond(e)
 	if err != nil {
 		return nil, err

@@ -67,7 +67,9 @@ func (s *session) batch(
 		if !ok {
 			return sqlserver.Result{}, fail(40517, "the emulator takes texts as parameters")
 		}
-		s.vars[fmt.Sprintf("@p%d", i+1)] = eval.Variable{Type: syntax.Type{Base: "nvarchar", Max: true}, Value: v}
+		s.vars[fmt.Sprintf("@p%d", i+1)] = eval.Variable{
+			Type: syntax.Type{Base: "nvarchar", Max: true}, Value: v,
+		}
 	}
 	var last sqlserver.Result
 	for _, b := range script.Batches {
@@ -218,7 +220,8 @@ func (s *session) end(commit bool) {
 // execute runs sp_getapplock, the only supported procedure.
 func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) error {
 	p, ok := e.ExecutableEntity.(*ast.ExecutableProcedureReference)
-	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value != "sp_getapplock" || e.Variable == nil {
+	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value != "sp_getapplock" ||
+		e.Variable == nil {
 		return unknown(e.ExecutableEntity)
 	}
 	args := map[string]any{}
@@ -294,7 +297,9 @@ func (s *session) named(name string) (*table, error) {
 }
 
 // Copy implements sqlserver.Session.
-func (s *session) Copy(_ context.Context, name string, columns []string, rows iter.Seq2[[]any, error]) (int64, error) {
+func (s *session) Copy(
+	_ context.Context, name string, columns []string, rows iter.Seq2[[]any, error],
+) (int64, error) {
 	// Rows come over the network: read them all before locking the database.
 	var all [][]any
 	for r, err := range rows {
@@ -329,7 +334,9 @@ func (s *session) insertAll(t *table, columns []string, rows [][]any) error {
 	}
 	for _, r := range rows {
 		if len(r) != len(columns) {
-			return fail(213, "Column name or number of supplied values does not match table definition.")
+			return fail(
+				213, "Column name or number of supplied values does not match table definition.",
+			)
 		}
 		cells := make([]any, len(t.columns))
 		for i, v := range r {
