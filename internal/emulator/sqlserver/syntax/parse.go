@@ -9,6 +9,7 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/sqlc-dev/teesql/ast"
@@ -33,8 +34,34 @@ func unsupported(message string) error {
 	return &sqlserver.Error{Number: 40517, Message: message, Severity: 16}
 }
 
-// Parse returns teesql's tree of a batch.
+// recent holds the trees of the last batches, which nothing changes: tests run one statement often.
+var recent = struct {
+	sync.Mutex
+	trees map[string]*ast.Script
+}{trees: map[string]*ast.Script{}}
+
+// mostRecent is the most trees that recent holds. They are a hundred times as large as the text.
+const mostRecent = 100
+
+// Parse returns teesql's tree of a batch. The caller must not change it.
 func Parse(ctx context.Context, text string) (*ast.Script, error) {
+	recent.Lock()
+	tree := recent.trees[text]
+	recent.Unlock()
+	if tree != nil {
+		return tree, nil
+	}
+	tree, err := parse(ctx, text)
+	recent.Lock()
+	defer recent.Unlock()
+	if len(recent.trees) == mostRecent {
+		clear(recent.trees)
+	}
+	recent.trees[text] = tree
+	return tree, err
+}
+
+func parse(ctx context.Context, text string) (*ast.Script, error) {
 	if strings.HasPrefix(text, "COPY INTO ") {
 		text, _, _ = strings.Cut(text, "\nOPTION (LABEL = ") // the parser refuses it after a COPY
 	}
@@ -108,14 +135,18 @@ func checked(text string) (string, error) {
 	for s.at < len(text) {
 		from := s.at
 		switch c := text[from]; {
-		case strings.ContainsRune(" \n\t\r", rune(c)):
+		case c == ' ' || c == '\n' || c == '\t' || c == '\r':
 			s.at++
 		case strings.HasPrefix(text[from:], "--"):
 			if s.at = from + strings.IndexByte(text[from:], '\n'); s.at < from {
 				s.at = len(text)
 			}
 		case c == '\'', c == '[':
-			if !s.quoted(map[byte]byte{'\'': '\'', '[': ']'}[c]) {
+			end := c
+			if c == '[' {
+				end = ']'
+			}
+			if !s.quoted(end) {
 				return "", invalid("%.20q is not closed", text[from:])
 			}
 			s.last = string(c)
