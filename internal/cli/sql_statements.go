@@ -85,7 +85,7 @@ func published(v *sof.View, part Statement) (string, error) {
 	if part != StatementAll {
 		return "", fault.Permanentf("%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)
 	}
-	steps, texts, err := serverless.Script(shownSchema, "https://ACCOUNT.dfs.core.windows.net/fhir-published", v)
+	steps, texts, err := serverless.Script(shownSchema, v)
 	if err != nil {
 		return "", err
 	}

@@ -252,7 +252,7 @@ func (w *Warehouse) remember(schema string, made []statement) {
 	}
 }
 
-// make creates the schema, the data source and the views.
+// make creates the schema and the views.
 func (w *Warehouse) make(
 	ctx context.Context, s *tds.Session, schema string, todo []statement,
 ) error {
@@ -262,11 +262,10 @@ func (w *Warehouse) make(
 	} else if !there {
 		todo = append([]statement{createSchema(schema)}, todo...)
 	}
-	sources, err := w.dataSource(ctx, s)
-	if err != nil {
+	if err := w.checkSource(ctx, s); err != nil {
 		return err
 	}
-	for _, st := range append(sources, todo...) {
+	for _, st := range todo {
 		if _, err := s.Exec(ctx, st.step, st.text); err != nil {
 			return err
 		}
@@ -274,38 +273,42 @@ func (w *Warehouse) make(
 	return nil
 }
 
-// dataSource returns the statements for access to the published files, if anything is missing.
-func (w *Warehouse) dataSource(ctx context.Context, s *tds.Session) ([]statement, error) {
+// checkSource checks the access to the published files. An administrator creates the data source
+// with its credential and master key, because a credential needs CONTROL on the database.
+func (w *Warehouse) checkSource(ctx context.Context, s *tds.Session) error {
 	location := ""
 	if err := s.Query(ctx, sourceThere.step, sourceThere.text, func(scan func(...any) error) error {
 		return scan(&location)
 	}); err != nil {
-		return nil, err
+		return err
 	}
 	want := w.o.PublishedURL
 	switch {
 	case strings.TrimSuffix(location, "/") == want:
-		return nil, nil
+		return nil
 	case location != "":
-		return nil, fault.Permanentf(
+		return fault.Permanentf(
 			"data source %s of %s is at %s and should be at %s: someone changed it by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
 	}
-	key, _, err := s.Number(ctx, keyThere.step, keyThere.text)
-	if err != nil {
-		return nil, err
+	missing := []string{"data source " + source + " at " + want}
+	for _, part := range []struct {
+		there statement
+		name  string
+	}{{credThere, "credential " + source}, {keyThere, "master key"}} {
+		n, _, err := s.Number(ctx, part.there.step, part.there.text)
+		if err != nil {
+			return err
+		}
+		if n == 0 {
+			missing = append(missing, part.name)
+		}
 	}
-	if key == 0 {
-		return nil, fault.Permanentf(
-			"database %s has no master key, which a credential needs, or this login may not see it: an administrator runs what fhirsynapse sql setup --engine synapse-serverless prints, CREATE MASTER KEY with it", w.pool.Server())
+	return &fault.Error{
+		Class: fault.Permanent,
+		Err: fmt.Errorf("database %s lacks, or this login may not see: %s",
+			w.pool.Server(), strings.Join(missing, ", ")),
+		Remedy: "an administrator with CONTROL on the database runs what fhirsynapse sql setup --engine synapse-serverless --principal NAME --published " + want + " prints",
 	}
-	credential, _, err := s.Number(ctx, credThere.step, credThere.text)
-	if err != nil {
-		return nil, err
-	}
-	if credential == 0 {
-		return []statement{createCred, createSource(want)}, nil
-	}
-	return []statement{createSource(want)}, nil
 }
 
 // Ledger implements pipeline.Warehouse.

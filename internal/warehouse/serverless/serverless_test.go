@@ -102,11 +102,6 @@ func (p *pool) Batch(_ context.Context, text string, _ []any) (sqlserver.Result,
 		delete(p.tables, name)
 	case strings.HasPrefix(text, "CREATE SCHEMA "):
 		p.schema = true
-	case strings.HasPrefix(text, "CREATE DATABASE SCOPED CREDENTIAL "):
-		p.cred = true
-	case strings.HasPrefix(text, "CREATE EXTERNAL DATA SOURCE "):
-		_, rest, _ := strings.Cut(text, "LOCATION = '")
-		p.location, _, _ = strings.Cut(rest, "'")
 	case strings.HasPrefix(text, "CREATE OR ALTER VIEW "):
 		name, body, _ := strings.Cut(strings.TrimPrefix(text, "CREATE OR ALTER VIEW "), " AS\n")
 		p.views[name] = body
@@ -145,7 +140,10 @@ func newWorld(t *testing.T) *world {
 	t.Helper()
 	published := pipelinetest.NewMemoryLake(now)
 	w := &world{
-		pool:      &pool{lake: published, tables: map[string]bool{}, views: map[string]string{}},
+		pool: &pool{
+			lake: published, tables: map[string]bool{}, views: map[string]string{},
+			cred: true, location: publishedURL,
+		},
 		published: published, clock: now(),
 	}
 	w.Files = warehousetest.NewFiles(t, pipelinetest.NewMemoryLake(now), "patient", "patient_name")
@@ -401,11 +399,16 @@ func TestSetUp(t *testing.T) {
 		set  func(*pool)
 		want string
 	}{
-		"no master key": {func(p *pool) { p.noKey = true }, "CREATE MASTER KEY"},
+		"nothing": {func(p *pool) {
+			p.noKey, p.cred, p.location = true, false, ""
+		}, "lacks, or this login may not see: data source fhirsynapse at " + publishedURL +
+			", credential fhirsynapse, master key"},
+		"no credential": {func(p *pool) { p.cred, p.location = false, "" }, "credential"},
+		"no data source": {func(p *pool) { p.location = "" },
+			"at " + publishedURL + ": an administrator with CONTROL on the database runs"},
 		"another data source": {func(p *pool) {
 			p.location = "https://elsewhere/"
 		}, "someone changed it by hand"},
-		"a credential is here": {func(p *pool) { p.cred = true }, ""},
 		"all of it is here": {func(p *pool) {
 			p.schema, p.cred, p.location = true, true, publishedURL+"/"
 		}, ""},

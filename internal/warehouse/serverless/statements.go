@@ -171,13 +171,13 @@ func view(schema string, v *sof.View) (statement, error) {
 
 // Script returns the statements of a first commit of a view's type with their steps, and of a
 // commit that writes a snapshot. The bound is that of a first part.
-func Script(schema, publishedURL string, v *sof.View) (steps, texts []string, err error) {
+func Script(schema string, v *sof.View) (steps, texts []string, err error) {
 	st, err := view(schema, v)
 	if err != nil {
 		return nil, nil, err
 	}
 	const first, twentieth, name = "000001-0a1b2c3d", "000020-0a1b2c3d", "000020-0a1b2c3d01"
-	for _, st := range []statement{createSchema(schema), createCred, createSource(publishedURL), newest(schema, v.Resource, visible{bound: first}), st} {
+	for _, st := range []statement{createSchema(schema), newest(schema, v.Resource, visible{bound: first}), st} {
 		steps, texts = append(steps, st.step), append(texts, st.text)
 	}
 	for _, st := range []statement{
@@ -204,10 +204,4 @@ var (
 	formatThere = statement{"file format", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats] AS f WHERE f.[name] = " + literal(source)}
 	// The pool reads Snappy fastest.
 	createFormat = statement{"create file format", "CREATE EXTERNAL FILE FORMAT " + tsql.Quote(source) + " WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"}
-	createCred   = statement{"create credential", "CREATE DATABASE SCOPED CREDENTIAL " + tsql.Quote(source) + " WITH IDENTITY = 'Managed Identity'"}
 )
-
-func createSource(location string) statement {
-	return statement{"create data source", "CREATE EXTERNAL DATA SOURCE " + tsql.Quote(source) +
-		" WITH (LOCATION = '" + strings.ReplaceAll(location, "'", "''") + "', CREDENTIAL = " + tsql.Quote(source) + ")"}
-}
