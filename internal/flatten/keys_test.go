@@ -18,8 +18,10 @@ func keyed(t *testing.T, lines string) (pipeline.Done, string) {
 	t.Helper()
 	lake := newLake()
 	views := flattentest.Views{"nightly": {{Name: "p", Resource: "Patient", Columns: []sof.Column{
-		{Name: "ref", Class: sof.Key}, {Name: "text", Class: sof.ShortText},
-		{Name: "seen", Class: sof.Moment}, {Name: "n", Kind: sof.Integer},
+		{Name: "ref", Class: sof.Key},
+		{Name: "text", Class: sof.ShortText},
+		{Name: "seen", Class: sof.Moment},
+		{Name: "n", Kind: sof.Integer},
 		{Name: "own", Class: sof.Key, Length: 200},
 	}}}}
 	f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})

@@ -243,8 +243,11 @@ func TestTheBranchesOfAUnionShareAClass(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []Column{
-		{Name: "same", Class: Code}, {Name: "other"}, {Name: "key"},
-		{Name: "tag", Class: Code, Length: 9}, {Name: "max", Class: Code, Length: Unlimited},
+		{Name: "same", Class: Code},
+		{Name: "other"},
+		{Name: "key"},
+		{Name: "tag", Class: Code, Length: 9},
+		{Name: "max", Class: Code, Length: Unlimited},
 		{Name: "own"},
 	}
 	if d := cmp.Diff(want, v.Columns); d != "" {

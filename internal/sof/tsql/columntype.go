@@ -45,7 +45,7 @@ func ColumnType(c sof.Column, e Engine, need Extent) string {
 		return columnType(c, f)
 	}
 	// Keys and times are ASCII, unless the data is not what it should be.
-	ascii := (c.Class == sof.Key || c.Class == sof.Moment) && !(need.Wide && f.WideText)
+	ascii := (c.Class == sof.Key || c.Class == sof.Moment) && (!need.Wide || !f.WideText)
 	word, n, steps, longest := "varchar", inBytes[c.Class], stepsInBytes, need.Bytes
 	switch {
 	case f.WideText && !ascii:

@@ -20,8 +20,11 @@ import (
 // classViews has a column of each class of text.
 var classViews = flattentest.Views{"plan": {{
 	Name: "patient", Resource: "Patient", Columns: []sof.Column{
-		{Name: "code", Class: sof.Code}, {Name: "text", Class: sof.ShortText}, {Name: "note"},
-		{Name: "seen", Class: sof.Moment}, {Name: "ref", Class: sof.Key},
+		{Name: "code", Class: sof.Code},
+		{Name: "text", Class: sof.ShortText},
+		{Name: "note"},
+		{Name: "seen", Class: sof.Moment},
+		{Name: "ref", Class: sof.Key},
 	},
 }}}
 

@@ -148,10 +148,18 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	shred, err := a.Shred(v)
 	must([]statements.Statement{shred}, err)
 	must(a.Ensure(nil))
-	must(a.Ensure(statements.Catalog{{Schema: "fhir", Table: "patient", Column: "_id", Type: "varchar", Length: -1},
-		{Schema: "fhir", Table: "patient", Column: "_version", Type: "varchar", Length: -1}, {Schema: "fhir", Table: "patient",
-			Column: "_last_updated", Type: "datetime2"}, {Schema: "fhir", Table: "patient", Column: "_export",
-			Type: "varchar", Length: -1}}))
+	must(a.Ensure(statements.Catalog{
+		{Schema: "fhir", Table: "patient", Column: "_id", Type: "varchar", Length: -1},
+		{Schema: "fhir", Table: "patient", Column: "_version", Type: "varchar", Length: -1},
+		{
+			Schema: "fhir", Table: "patient",
+			Column: "_last_updated", Type: "datetime2",
+		},
+		{
+			Schema: "fhir", Table: "patient", Column: "_export",
+			Type: "varchar", Length: -1,
+		},
+	}))
 	all = append(all, a.CatalogQuery(), a.SchemaQuery("fhir"), statements.CreateSchema("fhir"), a.LedgerThere(),
 		a.LedgerQuery("fhir_load", "x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
 	if lock, is := a.LockRow(); is {

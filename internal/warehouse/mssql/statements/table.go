@@ -148,8 +148,10 @@ const lockPrefix = "_lock_"
 
 // view returns the table of a view.
 func (t Target) view(schema string, v flatten.Table) Table {
-	out := Table{Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn,
-		Spread: warehouse.IDColumn}
+	out := Table{
+		Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn,
+		Spread: warehouse.IDColumn,
+	}
 	for _, c := range v.Columns {
 		out.Columns = append(out.Columns, Column{Name: c.Name, Type: columnType(t, v.Name, c)})
 	}

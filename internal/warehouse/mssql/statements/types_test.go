@@ -75,8 +75,10 @@ func TestTypesOfTheClasses(t *testing.T) {
 		"_id": "varchar(128)", "_version": "varchar(128)", "_last_updated": "datetime2(3)",
 		"_export": "varchar(128)",
 	}
-	for name, want := range map[tsql.Engine]map[string]string{tsql.SQLServer: wide,
-		tsql.Dedicated: wide, tsql.Fabric: utf8} {
+	for name, want := range map[tsql.Engine]map[string]string{
+		tsql.SQLServer: wide,
+		tsql.Dedicated: wide, tsql.Fabric: utf8,
+	} {
 		got := types(Target{Engine: engines[name]}.view("s", typed(t)))
 		if d := cmp.Diff(want, got); d != "" {
 			t.Errorf("%s (-want +got):\n%s", name, d)
@@ -174,43 +176,93 @@ func TestWidenChoosesTheNextStep(t *testing.T) {
 		want             string
 	}{
 		{tsql.SQLServer, "code", Found{Type: "nvarchar", Length: 256}, 256, 256, false, ""},
-		{tsql.SQLServer, "code", Found{Type: "nvarchar", Length: 256}, 257, 257, false,
-			"nvarchar(1024)" + binary + " NULL"},
-		{tsql.SQLServer, "tagged_code", Found{Type: "nvarchar", Length: 20}, 21, 60, false,
-			"nvarchar(256)" + binary + " NULL"},
+		{
+			tsql.SQLServer, "code",
+			Found{Type: "nvarchar", Length: 256},
+			257, 257, false,
+			"nvarchar(1024)" + binary + " NULL",
+		},
+		{
+			tsql.SQLServer, "tagged_code",
+			Found{Type: "nvarchar", Length: 20},
+			21, 60, false,
+			"nvarchar(256)" + binary + " NULL",
+		},
 		{tsql.SQLServer, "tagged_code", Found{Type: "nvarchar", Length: 256}, 0, 0, false, ""},
-		{tsql.Dedicated, "text", Found{Type: "nvarchar", Length: 1024}, 1025, 2000, false,
-			"nvarchar(4000) NULL"},
+		{
+			tsql.Dedicated, "text",
+			Found{Type: "nvarchar", Length: 1024},
+			1025, 2000, false,
+			"nvarchar(4000) NULL",
+		},
 		{tsql.Dedicated, "text", Found{Type: "nvarchar", Length: 1024}, 1000, 3000, false, ""},
-		{tsql.Dedicated, "text", Found{Type: "nvarchar", Length: 1024}, 4001, 4001, false,
-			"nvarchar(max) NULL"},
+		{
+			tsql.Dedicated, "text",
+			Found{Type: "nvarchar", Length: 1024},
+			4001, 4001, false,
+			"nvarchar(max) NULL",
+		},
 		{tsql.Dedicated, "text", Found{Type: "nvarchar", Length: -1}, 4001, 4001, false, ""},
-		{tsql.Dedicated, "note", Found{Type: "nvarchar", Length: 4000}, 5000, 5000, false,
-			"nvarchar(max) NULL"},
-		{tsql.SQLServer, "short_id", Found{Type: "varchar", Length: 36}, 64, 64, false,
-			"varchar(128)" + binary + " NULL"},
+		{
+			tsql.Dedicated, "note",
+			Found{Type: "nvarchar", Length: 4000},
+			5000, 5000, false,
+			"nvarchar(max) NULL",
+		},
+		{
+			tsql.SQLServer, "short_id",
+			Found{Type: "varchar", Length: 36},
+			64, 64, false,
+			"varchar(128)" + binary + " NULL",
+		},
 		{tsql.SQLServer, "patient_id", Found{Type: "nvarchar", Length: -1}, 64, 64, false, ""},
 		{tsql.SQLServer, "seen", Found{Type: "varchar", Length: 64}, 25, 25, false, ""},
-		{tsql.SQLServer, "seen", Found{Type: "varchar", Length: 64}, 25, 26, true,
-			"nvarchar(64) NULL"},
-		{tsql.SQLServer, "seen", Found{Type: "varchar", Length: -1}, 25, 26, true,
-			"nvarchar(max) NULL"},
+		{
+			tsql.SQLServer, "seen",
+			Found{Type: "varchar", Length: 64},
+			25, 26, true,
+			"nvarchar(64) NULL",
+		},
+		{
+			tsql.SQLServer, "seen",
+			Found{Type: "varchar", Length: -1},
+			25, 26, true,
+			"nvarchar(max) NULL",
+		},
 		{tsql.SQLServer, "seen", Found{Type: "nvarchar", Length: 256}, 25, 25, false, ""},
-		{tsql.SQLServer, "seen", Found{Type: "varchar", Length: 64}, 70, 70, false,
-			"varchar(128) NULL"},
-		{tsql.SQLServer, "seen", Found{Type: "varchar", Length: 5000}, 70, 71, true,
-			"nvarchar(max) NULL"},
-		{tsql.Fabric, "code", Found{Type: "varchar", Length: 1024}, 1000, 1025, false,
-			"varchar(4096) NULL"},
-		{tsql.Fabric, "text", Found{Type: "varchar", Length: 8000}, 4000, 8001, false,
-			"varchar(max) NULL"},
+		{
+			tsql.SQLServer, "seen",
+			Found{Type: "varchar", Length: 64},
+			70, 70, false,
+			"varchar(128) NULL",
+		},
+		{
+			tsql.SQLServer, "seen",
+			Found{Type: "varchar", Length: 5000},
+			70, 71, true,
+			"nvarchar(max) NULL",
+		},
+		{
+			tsql.Fabric, "code",
+			Found{Type: "varchar", Length: 1024},
+			1000, 1025, false,
+			"varchar(4096) NULL",
+		},
+		{
+			tsql.Fabric, "text",
+			Found{Type: "varchar", Length: 8000},
+			4000, 8001, false,
+			"varchar(max) NULL",
+		},
 		{tsql.Fabric, "seen", Found{Type: "varchar", Length: 64}, 25, 26, true, ""},
 	} {
 		v := typed(t)
 		target := Target{
 			Engine: engines[c.engine], Schema: "s", Views: []flatten.Table{v},
-			Longest: map[string]tsql.Extent{"v." + c.column: {Characters: c.characters,
-				Bytes: c.most, Wide: c.wide}},
+			Longest: map[string]tsql.Extent{"v." + c.column: {
+				Characters: c.characters,
+				Bytes:      c.most, Wide: c.wide,
+			}},
 		}
 		c.there.Schema, c.there.Table = "s", "V"
 		c.there.Column = strings.ToUpper(c.column)
