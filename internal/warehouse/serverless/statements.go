@@ -119,7 +119,7 @@ func ranked(schema, resource string, v visible, marked bool) string {
 // newest returns the view of a type's newest resources.
 func newest(schema, resource string, v visible) statement {
 	return statement{"bound", fmt.Sprintf(`CREATE OR ALTER VIEW %s AS
-SELECT q.[_id], q.[_version], CAST(LEFT(q.[_version], 23) AS datetime2(3)) AS [_last_updated], q.[_export], q.[doc]
+SELECT q.[_id], q.[_version], TRY_CAST(LEFT(q.[_version], 23) AS datetime2(3)) AS [_last_updated], q.[_export], q.[doc]
 FROM %s
 WHERE q.[place] = 1 AND q.[_deleted] = '0'`, quoted(schema, newestName(resource)), ranked(schema, resource, v, false))}
 }

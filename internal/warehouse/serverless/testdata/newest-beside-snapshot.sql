@@ -1,4 +1,4 @@
-SELECT q.[_id], q.[_version], CAST(LEFT(q.[_version], 23) AS datetime2(3)) AS [_last_updated], q.[_export], q.[doc]
+SELECT q.[_id], q.[_version], TRY_CAST(LEFT(q.[_version], 23) AS datetime2(3)) AS [_last_updated], q.[_export], q.[doc]
 FROM (
   SELECT r.[_id], r.[_version], r.[_deleted], r.[_export], r.[doc],
     ROW_NUMBER() OVER (PARTITION BY r.[_id] ORDER BY r.[_version] DESC, r.[_part]) AS [place]
