@@ -347,17 +347,8 @@ func TestEnsure(t *testing.T) {
 		"another type":                        {a, change("patient", "born", func(f *statements.Found) { f.Type = "datetime2" }), nil, []string{"patient.born", "datetime2", "date", "give the view's column another name, or rebuild the tables of Patient with fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema fhir --rebuild=Patient, where DIR has"}},
 		"another length, and another scale":   {a, change("patient", "price", func(f *statements.Found) { f.Scale = 1 }), nil, []string{"patient.price", "decimal(9, 1)", "decimal(9, 2)"}},
 		"a text cut short":                    {a, change("patient", "select", func(f *statements.Found) { f.Length = 50 }), nil, nil},
-		"a text that was a number": {
-			a, change("patient", "select", func(f *statements.Found) { f.Type = "int" }),
-			nil,
-			[]string{"patient.select", "int", "nvarchar(4000)"},
-		},
-		"the instant was a text": {
-			a, change("patient", "_last_updated", func(f *statements.Found) { f.Type, f.Length = "varchar", 24 }),
-			nil,
-			[]string{"patient._last_updated", "varchar(24)", "datetime2(3)", "--rebuild=Patient"},
-		},
-		"a key column is gone": {a, change("_head_Patient", "_version", func(f *statements.Found) { f.Column = "v" }), nil, []string{"_head_Patient", "_version", "by hand"}},
+		"a text that was a number":            {a, change("patient", "select", func(f *statements.Found) { f.Type = "int" }), nil, []string{"patient.select", "int"}},
+		"a key column is gone":                {a, change("_head_Patient", "_version", func(f *statements.Found) { f.Column = "v" }), nil, []string{"_head_Patient", "_version", "by hand"}},
 	} {
 		got, err := c.attempt.Ensure(c.there)
 		var steps []string
