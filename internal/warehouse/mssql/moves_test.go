@@ -2,14 +2,6 @@ package mssql_test
 
 import (
 	"context"
-	"fmt"
-	"iter"
-	"strings"
-	"testing"
-	"time"
-
-	"github.com/google/go-cmp/cmp"
-
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
@@ -18,6 +10,13 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/mssql"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
 )
 
 // olderSession lets this version commit like an older one, which has all tables in one schema.
@@ -323,7 +322,7 @@ func TestTheMovesAreToldToWhoMayNotMove(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
 		u := newUpgraded(t, engine)
-		u.store.server = refusing(t, u.db, "ALTER SCHEMA")
+		u.server = refusing(t, u.db, "ALTER SCHEMA")
 		err := u.openAt(t, u.lake, faultViews.Tables, now).Commit(t.Context(), u.forBatch2)
 		for _, part := range []string{
 			"run: CREATE SCHEMA [fhir_load], if it is missing; ALTER SCHEMA [fhir_load] TRANSFER [fhir].[_ledger]; CREATE TABLE [fhir].[_ledger] (",

@@ -57,7 +57,8 @@ func newStore(t *testing.T, engine tsql.Engine, faults func(sqlserver.Request) s
 	s := &store{engine: engine}
 	db := tables.New(tables.Options{
 		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch,
-		Dialect: eval.Dialect{Varchar: engine == tsql.Fabric, TypedJSON: true},
+		Autocommit: engine != tsql.SQLServer,
+		Dialect:    eval.Dialect{Varchar: engine == tsql.Fabric, TypedJSON: true},
 	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session, Faults: faults})
 	if err != nil {

@@ -3,6 +3,17 @@ package serverless_test
 import (
 	"context"
 	"errors"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/eval"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/pipelinetest"
+	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/testkit/tsqleval"
+	"fhirsynapse/internal/testkit/warehousetest"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/tds"
 	"flag"
 	"fmt"
 	"io"
@@ -18,18 +29,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/sqlc-dev/teesql/ast"
 	"github.com/sqlc-dev/teesql/parser"
-
-	"fhirsynapse/internal/emulator/sqlserver"
-	"fhirsynapse/internal/emulator/sqlserver/eval"
-	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/testkit/pipelinetest"
-	"fhirsynapse/internal/testkit/refwarehouse"
-	"fhirsynapse/internal/testkit/tsqleval"
-	"fhirsynapse/internal/testkit/warehousetest"
-	"fhirsynapse/internal/warehouse/serverless"
-	"fhirsynapse/internal/warehouse/tds"
 )
 
 var update = flag.Bool("update", false, "rewrite golden files")
@@ -404,8 +403,10 @@ func TestSetUp(t *testing.T) {
 		}, "lacks, or this login may not see: data source fhirsynapse at " + publishedURL +
 			", credential fhirsynapse, master key"},
 		"no credential": {func(p *pool) { p.cred, p.location = false, "" }, "credential"},
-		"no data source": {func(p *pool) { p.location = "" },
-			"at " + publishedURL + ": an administrator with CONTROL on the database runs"},
+		"no data source": {
+			func(p *pool) { p.location = "" },
+			"at " + publishedURL + ": an administrator with CONTROL on the database runs",
+		},
 		"another data source": {func(p *pool) {
 			p.location = "https://elsewhere/"
 		}, "someone changed it by hand"},

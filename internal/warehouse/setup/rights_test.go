@@ -1,14 +1,6 @@
 package setup_test
 
 import (
-	"fmt"
-	"maps"
-	"regexp"
-	"slices"
-	"strings"
-	"testing"
-	"time"
-
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
@@ -16,6 +8,13 @@ import (
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
 )
 
 // needs maps the beginnings of statements to their rights. The set-up must grant exactly the rights

@@ -31,8 +31,12 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 	if err != nil {
 		return none, err
 	}
-	if s.db.o.Conflicts && options["CREDENTIAL"] == "Managed Identity" {
-		return none, fail(13839, "Credential identity '%s' is not supported.", options["CREDENTIAL"]) // Fabric has others
+	identity := "Managed Identity"
+	if s.db.o.Conflicts {
+		identity = "Workspace Identity" // of Fabric
+	}
+	if got, given := options["CREDENTIAL"]; given && got != identity {
+		return none, fail(13839, "Credential identity '%s' is not supported.", got)
 	}
 	var n int64
 	for _, from := range st.From {

@@ -26,6 +26,9 @@ type Options struct {
 	// Conflicts makes a transaction fail with error 24556, as Fabric does, if it changes a row that
 	// another transaction changed since it began. Without Conflicts, the transaction waits.
 	Conflicts bool
+	// Autocommit refuses to define anything in a transaction with error 111212, as the dedicated
+	// pool does.
+	Autocommit bool
 	// Dialect is how the server reads texts and JSON.
 	Dialect eval.Dialect
 	// Open reads the URL of a COPY INTO.

@@ -156,6 +156,9 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 	case *ast.CopyStatement:
 		return s.copyInto(ctx, st)
 	}
+	if s.open && s.db.o.Autocommit {
+		return none, fail(111212, "Operation cannot be performed within a transaction.")
+	}
 	if err := s.settled(ctx); err != nil {
 		return none, err
 	}

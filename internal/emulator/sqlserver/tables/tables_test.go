@@ -3,11 +3,12 @@ package tables_test
 import (
 	"context"
 	"errors"
-	"fmt"
-	"testing"
-
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
 )
 
 type sessions struct {
@@ -249,6 +250,49 @@ func TestTheDefaultCollationDisregardsCase(t *testing.T) {
 		s.run(one, "DELETE FROM [dbo].[c] WHERE [a] = 'X'")
 		if got := s.cell(one, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[c] AS c"); got != map[string]string{"2": "0", "1": "1"}[want] {
 			t.Errorf("like Fabric %t: %s rows are left", conflicts, got)
+		}
+	}
+}
+
+// The dedicated pool defines nothing in a transaction, which is rolled back then.
+func TestNothingIsDefinedInATransaction(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{Autocommit: true})
+	one := s.Session("x")
+	for _, text := range []string{
+		"CREATE TABLE [dbo].[u] ([id] int NULL)", "DROP TABLE [dbo].[t]",
+		"ALTER TABLE [dbo].[t] ADD [m] int NULL", "ALTER SCHEMA [dbo] TRANSFER [dbo].[t]",
+	} {
+		s.run(one, "BEGIN TRANSACTION")
+		s.run(one, "INSERT INTO [dbo].[t] ([id], [n]) SELECT 'b', 2")
+		s.fails(one, 111212, text)
+		if got := s.cell(one, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[t] AS t"); got != "1" {
+			t.Errorf("%s: %s rows are left", text, got)
+		}
+	}
+}
+
+// An identity that an engine does not have is refused.
+func TestIdentitiesOfCopy(t *testing.T) {
+	t.Parallel()
+	for identity, fabric := range map[string]bool{
+		"Managed Identity": false, "Workspace Identity": true,
+	} {
+		for _, conflicts := range []bool{false, true} {
+			s := newSessions(t, tables.Options{
+				Conflicts: conflicts,
+				Open: func(context.Context, string) (io.ReadCloser, error) {
+					return io.NopCloser(strings.NewReader("c\x0b3\n")), nil
+				},
+			})
+			text := "COPY INTO [dbo].[t] ([id] 1, [n] 2)\nFROM 'https://a/b'\nWITH (FILE_TYPE = 'CSV', " +
+				"CREDENTIAL = (IDENTITY = '" + identity + "'), FIELDTERMINATOR = '0x0b', " +
+				"FIELDQUOTE = '', ROWTERMINATOR = '0x0A')"
+			if conflicts == fabric {
+				s.run(s.Session("x"), text)
+			} else {
+				s.fails(s.Session("x"), 13839, text)
+			}
 		}
 	}
 }
