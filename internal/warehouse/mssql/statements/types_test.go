@@ -289,10 +289,9 @@ func TestWidenChoosesTheNextStep(t *testing.T) {
 // In tables of older versions the instant is a text.
 func TestTypesOfOlderTablesAreRefused(t *testing.T) {
 	t.Parallel()
-	target := Target{Engine: engines[tsql.SQLServer], Schema: "s"}
-	instant := Found{Table: "t", Column: "_last_updated", Type: "varchar", Length: 24}
+	instant := Found{Schema: "s", Table: "t", Column: "_last_updated", Type: "varchar", Length: 24}
 	want := "column t._last_updated is varchar(24) in schema s and should be datetime2(3)"
-	err := instant.refused(target, Column{"_last_updated", instantType, true})
+	err := instant.refused(Column{"_last_updated", instantType, true})
 	if err == nil || err.Error() != want {
 		t.Errorf("refused: %v", err)
 	}
