@@ -145,7 +145,8 @@ var exposure = []struct{ property, public, private string }{
 		"None", "None",
 	},
 	{
-		"Storage/storageAccounts/blobServices/containers fslake*/default/synapse publicAccess", "None",
+		"Storage/storageAccounts/blobServices/containers fslake*/default/synapse publicAccess",
+		"None",
 		"None",
 	},
 	{"Synapse/workspaces * azureADOnlyAuthentication", "true", "true"},

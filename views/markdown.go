@@ -24,7 +24,8 @@ func Markdown(views []*sof.View) string {
 }
 
 // introduction explains the types, the keys and the joins.
-const introduction = "# Tables\n\n" + `Made from the ViewDefinitions in ` + "`views/`" + ` by ` + "`make golden`" + `; do not edit.
+const introduction = "# Tables\n\n" + `Made from the ViewDefinitions in ` + "`views/`" + ` by ` +
+	"`make golden`" + `; do not edit.
 
 ## Keys and joins
 

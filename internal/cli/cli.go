@@ -134,7 +134,8 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.AddCommand(
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
 		startCommand(getenv, s, c), exportsCommand(s, c),
-		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c), versionCommand(s, c),
+		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c),
+		versionCommand(s, c),
 	)
 	return root
 }

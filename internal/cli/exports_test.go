@@ -90,7 +90,9 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 					return "nightly-000004", nil
 				}
 			},
-			outcome{out: "nightly-000004\n", err: "fhirsynapse: the app starts it at its next tick\n"},
+			outcome{
+				out: "nightly-000004\n", err: "fhirsynapse: the app starts it at its next tick\n",
+			},
 		},
 		"cancelled": {
 			[]string{"cancel", "nightly"},

@@ -261,8 +261,8 @@ func TestCtrlCEndsTheWatchAlone(t *testing.T) {
 		code := cli.Run(ctx, []string{"exports", "watch"}, func(string) string {
 			return ""
 		}, cli.Streams{Out: &strings.Builder{}, Err: &errs, Now: time.Now}, c)
-		if want := "fhirsynapse: the watch was interrupted; export nightly-000003 continues\n"; code !=
-			1 || !strings.HasSuffix(errs.String(), want) {
+		const want = "fhirsynapse: the watch was interrupted; export nightly-000003 continues\n"
+		if code != 1 || !strings.HasSuffix(errs.String(), want) {
 			t.Errorf("exit code %d:\n%s", code, errs.String())
 		}
 	})

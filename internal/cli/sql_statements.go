@@ -34,8 +34,11 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 	view := flatten.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := statements.Attempt{
-		Target: statements.Target{Engine: e, Schema: shownSchema, Type: v.Resource, Views: []flatten.Table{view}},
-		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1, 0), At: at,
+		Target: statements.Target{
+			Engine: e, Schema: shownSchema, Type: v.Resource, Views: []flatten.Table{view},
+		},
+		Export: shownExport, ViewSet: 1, Stage: statements.StageName(at, shownAttempt, 1, 0),
+		At: at,
 	}
 	made, err := a.Ensure(nil)
 	if err != nil {
@@ -83,7 +86,8 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 // published returns the statements for the serverless pool, which loads nothing.
 func published(v *sof.View, part Statement) (string, error) {
 	if part != StatementAll {
-		return "", fault.Permanentf("%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)
+		return "", fault.Permanentf(
+			"%s loads nothing, so that there is no %s: its views read published lines, see --statement all", tsql.Serverless, part)
 	}
 	steps, texts, err := serverless.Script(shownSchema, v)
 	if err != nil {

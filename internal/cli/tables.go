@@ -86,7 +86,8 @@ func maintainCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 
 func maintainTable(w io.Writer, r batch.MaintainReport) error {
 	if len(r.Tables) == 0 {
-		_, err := fmt.Fprintln(w, "nothing to maintain: the schema has no tables of these views, or the engine maintains them itself")
+		_, err := fmt.Fprintln(w,
+			"nothing to maintain: the schema has no tables of these views, or the engine maintains them itself")
 		return err
 	}
 	t := table.NewWriter()

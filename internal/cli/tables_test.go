@@ -22,7 +22,9 @@ func TestMaintainNamesItsTables(t *testing.T) {
 			{Table: "fhir.patient", Seconds: 1.25},
 		}}, nil
 	}
-	args := []string{"tables", "maintain", "--to", "sqlserver://host?database=x", "--schema", "fhir"}
+	args := []string{
+		"tables", "maintain", "--to", "sqlserver://host?database=x", "--schema", "fhir",
+	}
 	got := run(t, c, nil, args...)
 	if got.code != 0 || !strings.Contains(got.out, "│ fhir.patient │     1.2 │") ||
 		!strings.Contains(got.err, "fhirsynapse: maintaining fhir.patient, for ") {

@@ -70,7 +70,9 @@ func newResult(tables []Table) *result {
 
 func (r *result) addParquet(tables []Table, keys []parquetfile.Column) {
 	for i := range tables {
-		p := &parquetRows{columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys)}
+		p := &parquetRows{
+			columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys),
+		}
 		r.parquet = append(r.parquet, p)
 		r.longest = append(r.longest, make([]parquetfile.Extent, len(tables[i].Columns)))
 		r.add(p, &tables[i])
@@ -176,7 +178,9 @@ var errTooLarge = errors.New("the line needs more memory")
 // block evaluates the lines of a block into r. The returned block has the remaining lines, which
 // are too large or have too many rows and must be evaluated one by one. An error means that the
 // whole file cannot be flattened now.
-func (e *evaluation) block(ctx context.Context, b ndjson.Block, r *result) (rest ndjson.Block, err error) {
+func (e *evaluation) block(
+	ctx context.Context, b ndjson.Block, r *result,
+) (rest ndjson.Block, err error) {
 	e.r, e.size = r, 0
 	for line, err := range b.Lines() {
 		if e.size > resultSize {
@@ -289,7 +293,9 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 
 // judge returns the reason why a line is bad, or else its meta.lastUpdated. err is the evaluator's
 // error, if any.
-func (e *evaluation) judge(res *Resource, err error) (lastUpdated time.Time, reason string, _ error) {
+func (e *evaluation) judge(
+	res *Resource, err error,
+) (lastUpdated time.Time, reason string, _ error) {
 	switch {
 	case err == nil:
 		return e.check(res)
@@ -302,11 +308,13 @@ func (e *evaluation) judge(res *Resource, err error) (lastUpdated time.Time, rea
 func (e *evaluation) check(res *Resource) (lastUpdated time.Time, reason string, err error) {
 	switch {
 	case string(res.Type) == "OperationOutcome" && e.in.Type != "OperationOutcome":
-		return lastUpdated, "an OperationOutcome: the server reports an error instead of a resource", nil
+		return lastUpdated,
+			"an OperationOutcome: the server reports an error instead of a resource", nil
 	case string(res.Type) != e.in.Type:
 		return lastUpdated, "resourceType is not " + e.in.Type, nil
 	case !usableID(res.ID):
-		return lastUpdated, "the resource has no id of 1 to 128 letters, digits, '-', '.' and '_'", nil
+		return lastUpdated, "the resource has no id of 1 to 128 letters, digits, '-', '.' and '_'",
+			nil
 	case !usableVersionID(res.VersionID):
 		return lastUpdated, "meta.versionId is over 64 characters or not visible ASCII", nil
 	case e.badKey != "" && !res.Deleted && !res.Subsetted:
@@ -398,7 +406,8 @@ func (e *evaluation) checkRow(view int, cells [][]byte) error {
 		return fmt.Errorf("the engine has a row for view %d of %d", view, len(e.tables))
 	}
 	if table := &e.tables[view]; len(cells) != len(table.Columns) {
-		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells), len(table.Columns), table.Name)
+		return fmt.Errorf("the engine has %d cells for the %d columns of %s", len(cells),
+			len(table.Columns), table.Name)
 	}
 	for _, k := range e.limits[view] {
 		if reason := k.refuse(cells[k.column]); reason != "" {

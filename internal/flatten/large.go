@@ -24,7 +24,8 @@ const (
 func (r Room) limits() native.Limits {
 	l := native.DefaultLimits()
 	if r == LittleRoom {
-		l.Values, l.Memory, l.Items, l.Text, l.Row, l.Rows, l.Output = 4<<20, 4<<20, 1<<16, 2<<20, 2<<20, 1<<15, resultSize
+		l.Values, l.Memory, l.Items, l.Text, l.Row, l.Rows, l.Output = 4<<20, 4<<20, 1<<16, 2<<20,
+			2<<20, 1<<15, resultSize
 	}
 	return l
 }

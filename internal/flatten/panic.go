@@ -26,7 +26,7 @@ func caught(err *error, during func() string) {
 	*err = &fault.Error{
 		Class:  fault.Permanent,
 		Err:    fmt.Errorf("%s: the program panicked: %s, at %s", during(), what, panicPlace()),
-		Remedy: "report this as a bug of fhirsynapse; take the line out of the file to load the others",
+		Remedy: "report this as a bug of fhirsynapse; remove the line from the file to load the others",
 	}
 }
 

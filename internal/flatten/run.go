@@ -47,7 +47,9 @@ type run struct {
 
 // run evaluates the lines of r, block by block, on all processors. A panic in its goroutines is
 // returned as an error.
-func (f *Flattener) run(ctx context.Context, r io.Reader, in pipeline.Flattening, k *typeTables, s shape) error {
+func (f *Flattener) run(
+	ctx context.Context, r io.Reader, in pipeline.Flattening, k *typeTables, s shape,
+) error {
 	x := &run{f: f, in: in, typeTables: k, shape: s, weights: semaphore.NewWeighted(inFlight)}
 	g, ctx := errgroup.WithContext(ctx)
 	work := make(chan *job)

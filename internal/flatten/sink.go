@@ -27,10 +27,14 @@ type sink struct {
 	quarantine *quarantine
 }
 
-func newSink(ctx context.Context, o Options, in pipeline.Flattening, tables []Table, writers []*parquetfile.Writer) *sink {
+func newSink(
+	ctx context.Context, o Options, in pipeline.Flattening, tables []Table,
+	writers []*parquetfile.Writer,
+) *sink {
 	p := newUploads(ctx, o.Lake)
 	return &sink{
-		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)), uploads: p,
+		o: o, in: in, tables: tables, writers: writers, files: make([]*parquetFile, len(writers)),
+		uploads:    p,
 		done:       pipeline.Done{Rows: map[string]int64{}, Longest: map[string]pipeline.Extent{}},
 		quarantine: &quarantine{uploads: p, path: in.Dir + ".ndjson", told: o.Quarantined},
 	}
@@ -64,7 +68,8 @@ func (s *sink) columns(i int, name string, c *columns) error {
 		return nil
 	}
 	if s.files[i] == nil {
-		s.files[i] = newParquetFile(s.uploads.start(pipeline.Staging, File(s.in.Dir, name)), s.writers[i])
+		s.files[i] = newParquetFile(s.uploads.start(pipeline.Staging, File(s.in.Dir, name)),
+			s.writers[i])
 	}
 	if err := s.files[i].Write(c.rows, c.values); err != nil {
 		return fmt.Errorf("write %s: %w", name, err)
@@ -142,7 +147,9 @@ func (q *quarantine) add(lines []badLine) error {
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
 		text := string(cutText(b.line.JSON, quarantinedText))
-		if err := enc.Encode(quarantined{b.line.Number, b.line.Offset, b.reason, text}); err != nil {
+		if err := enc.Encode(quarantined{
+			b.line.Number, b.line.Offset, b.reason, text,
+		}); err != nil {
 			return fmt.Errorf("quarantine line %d: %w", b.line.Number, err)
 		}
 		if _, err := q.to.Write(buf.Bytes()); err != nil {
@@ -217,7 +224,8 @@ func codecOf(c Codec) (parquetfile.Codec, error) {
 	case Zstd:
 		return parquetfile.Zstd()
 	}
-	return parquetfile.Codec{}, fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
+	return parquetfile.Codec{},
+		fmt.Errorf("codec %q is unknown: use %s, %s or %s", c, Snappy, Zstd, None)
 }
 
 // uploads are the blobs in progress.

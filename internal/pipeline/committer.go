@@ -143,7 +143,8 @@ func (c *committer) readDone(ctx context.Context, path string) (Done, error) {
 		return done, fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(data, &done); err != nil {
-		return done, fault.Permanentf("read %s: it is no document of ours: %w", path, err)
+		return done, fault.Permanentf("read %s: it is not a document of this program: %w", path,
+			err)
 	}
 	return done, nil
 }

@@ -303,7 +303,8 @@ var ErrMixed = errors.New("the file has lines of several resource types")
 
 // ErrNoInstant is returned by Flattener.Flatten for a resource without meta.lastUpdated while
 // the job's transactionTime is unknown.
-var ErrNoInstant = errors.New("a resource has no meta.lastUpdated, and the manifest is not here yet")
+var ErrNoInstant = errors.New(
+	"a resource has no meta.lastUpdated, and the manifest is not here yet")
 
 // Flattener converts NDJSON into the prepared form of the plan's present views.
 type Flattener interface {

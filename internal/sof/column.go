@@ -22,7 +22,9 @@ const (
 
 // String returns the kind's name.
 func (k Kind) String() string {
-	return [...]string{"text", "boolean", "integer", "big integer", "decimal", "date", "timestamp"}[k]
+	return [...]string{
+		"text", "boolean", "integer", "big integer", "decimal", "date", "timestamp",
+	}[k]
 }
 
 // Class is the kind of text that a Text column holds. Its width and collation follow from it.

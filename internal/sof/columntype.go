@@ -111,10 +111,13 @@ func holds(k Kind, t Type) bool {
 	case Text, Date, Timestamp:
 		return true
 	}
-	return len(t.Any) == 0 || slices.ContainsFunc(t.Any, func(typ *schema.Type) bool { return slices.Contains(fits, typ.System) })
+	return len(t.Any) == 0 || slices.ContainsFunc(t.Any, func(typ *schema.Type) bool {
+		return slices.Contains(fits, typ.System)
+	})
 }
 
-var ansiForm = regexp.MustCompile(`^([A-Z][A-Z ]*?) *(?:\( *([0-9]+|MAX) *(?:, *([0-9]+) *)?\))? *((?:WITH|WITHOUT) TIME ZONE)?$`)
+var ansiForm = regexp.MustCompile(
+	`^([A-Z][A-Z ]*?) *(?:\( *([0-9]+|MAX) *(?:, *([0-9]+) *)?\))? *((?:WITH|WITHOUT) TIME ZONE)?$`)
 
 // setAnsi applies the tag ansi/type, whose value is a type of ISO 9075.
 func setAnsi(c *Column, tag string) error {
@@ -152,7 +155,8 @@ func setAnsi(c *Column, tag string) error {
 			c.Precision, c.Scale = p, s
 		}
 	default:
-		return fmt.Errorf("the type %q is not supported; use BOOLEAN, INTEGER, BIGINT, DECIMAL(p,s), DATE, TIMESTAMP or VARCHAR", tag)
+		return fmt.Errorf(
+			"the type %q is not supported; use BOOLEAN, INTEGER, BIGINT, DECIMAL(p,s), DATE, TIMESTAMP or VARCHAR", tag)
 	}
 	return nil
 }

@@ -21,7 +21,10 @@ func Lenient() Option { return func(c *compiler) { c.lenient = true } }
 // Compile checks a ViewDefinition and returns its plan. file names src in errors, and names the
 // table if the definition does not. The error joins all faults, each a *Fault.
 func Compile(file string, src []byte, options ...Option) (*View, error) {
-	c := &compiler{file: file, schema: schema.R4(), constants: map[string]*Constant{}, places: map[Expr]origin{}}
+	c := &compiler{
+		file: file, schema: schema.R4(), constants: map[string]*Constant{},
+		places: map[Expr]origin{},
+	}
 	for _, o := range options {
 		o(c)
 	}
@@ -94,7 +97,8 @@ func (c *compiler) view(def *definition) *View {
 		if e := c.expression(w, c.root); e != nil {
 			if !booleans(e.Type()) {
 				c.fault(&Fault{
-					Path: w.path, Text: w.text, Msg: "where needs a boolean, got " + typeNames(e.Type()),
+					Path: w.path, Text: w.text,
+					Msg:  "where needs a boolean, got " + typeNames(e.Type()),
 					Hint: "append .exists(), or compare with a value",
 				})
 			}
@@ -115,7 +119,8 @@ func (c *compiler) checkNames(selects []*selectDef) {
 			key := strings.ToLower(col.name)
 			if first, twice := seen[key]; twice && key != "" {
 				c.fault(&Fault{
-					Path: col.path + ".name", Msg: fmt.Sprintf("the column name %q is taken by %s", col.name, first),
+					Path: col.path + ".name",
+					Msg:  fmt.Sprintf("the column name %q is taken by %s", col.name, first),
 					Hint: "names of columns differ in more than case",
 				})
 				continue
@@ -165,7 +170,9 @@ func (c *compiler) selection(s *selectDef, focus Type, base int) (Row, []Column)
 	return c.body(s, focus, base)
 }
 
-func (c *compiler) iterate(s *selectDef, over exprDef, outer bool, focus Type, base int) (Row, []Column) {
+func (c *compiler) iterate(
+	s *selectDef, over exprDef, outer bool, focus Type, base int,
+) (Row, []Column) {
 	n := &Iterate{Over: c.expression(over, focus), Outer: outer}
 	if n.Over == nil {
 		// the fault is recorded, and dependent parts would only repeat it
@@ -316,17 +323,22 @@ func (c *compiler) sameColumns(branch *selectDef, want, got []Column) {
 	}
 	if !slices.EqualFunc(want, got, func(a, b Column) bool { return a.Name == b.Name }) {
 		c.fault(&Fault{
-			Path: branch.path, Msg: fmt.Sprintf("the columns (%s) are not those of the first branch (%s)", names(got), names(want)),
+			Path: branch.path,
+			Msg: fmt.Sprintf("the columns (%s) are not those of the first branch (%s)", names(got),
+				names(want)),
 			Hint: "all branches of unionAll have the same columns in the same order",
 		})
 		return
 	}
 	for i, w := range want {
 		g := got[i]
-		if w.Kind != g.Kind || w.Collection != g.Collection || w.Precision != g.Precision || w.Scale != g.Scale ||
+		if w.Kind != g.Kind || w.Collection != g.Collection || w.Precision != g.Precision ||
+			w.Scale != g.Scale ||
 			w.FHIRType != "" && g.FHIRType != "" && w.FHIRType != g.FHIRType {
 			c.fault(&Fault{
-				Path: branch.path, Msg: fmt.Sprintf("the column %s is %s here and %s in the first branch", g.Name, describe(g), describe(w)),
+				Path: branch.path,
+				Msg: fmt.Sprintf("the column %s is %s here and %s in the first branch", g.Name,
+					describe(g), describe(w)),
 				Hint: "all branches of unionAll have the same types",
 			})
 		}
@@ -345,7 +357,10 @@ func describe(c Column) string {
 }
 
 func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
-	col := Column{Name: def.name, Description: def.description, FHIRType: def.fhirType, Collection: def.collection}
+	col := Column{
+		Name: def.name, Description: def.description, FHIRType: def.fhirType,
+		Collection: def.collection,
+	}
 	e := c.expression(def.expr, focus)
 	switch k, ok := kindOf(def.fhirType); {
 	case def.fhirType == "" && e != nil:
@@ -354,14 +369,16 @@ func (c *compiler) column(def columnDef, focus Type) (Column, Expr) {
 	case !ok && !c.lenient:
 		c.fault(&Fault{
 			Path: def.path + ".type", Msg: fmt.Sprintf("R4 has no type %q", def.fhirType),
-			Hint: didYouMean(def.fhirType, append(c.schema.Names(schema.Primitive), columnTypes...)),
+			Hint: didYouMean(def.fhirType,
+				append(c.schema.Names(schema.Primitive), columnTypes...)),
 		})
 	default:
 		col.Kind = k
 		if e != nil && !holds(k, e.Type()) {
 			c.fault(&Fault{
 				Path: def.expr.path, Text: def.expr.text,
-				Msg:  fmt.Sprintf("the path gives %s, the column is declared %s", typeNames(e.Type()), def.fhirType),
+				Msg: fmt.Sprintf("the path gives %s, the column is declared %s",
+					typeNames(e.Type()), def.fhirType),
 				Hint: "no value would ever fit",
 			})
 		}

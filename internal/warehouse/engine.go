@@ -130,7 +130,8 @@ func (o OpenOptions) CompiledViews(engine string) (flatten.Native, error) {
 	views, ok := o.Views.(flatten.Native)
 	if !ok {
 		return nil, fault.Permanentf(
-			"warehouse %s: its rows are made from ViewDefinitions, which this program does not have", engine)
+			"warehouse %s: its rows come from ViewDefinitions, which this program does not have",
+			engine)
 	}
 	return views, nil
 }

@@ -29,7 +29,8 @@ const allFiles = "put the files of all exports since the last full one into the 
 func (r Repair) Short(live int64) error {
 	return &fault.Error{
 		Class: fault.Permanent,
-		Err: fmt.Errorf("schema %s has %d resources of %s, and the folder has %d lines of them: some are not there, so that everything stays as it was",
+		Err: fmt.Errorf(
+			"schema %s has %d resources of %s, and the folder has %d lines of them: some are missing, so nothing was changed",
 			r.Schema, live, r.Type, r.Lines),
 		Remedy: allFiles,
 	}
@@ -40,7 +41,8 @@ func (r Repair) Short(live int64) error {
 func (r Repair) Left(resources int64) error {
 	return &fault.Error{
 		Class: fault.Permanent,
-		Err: fmt.Errorf("%d resources of %s in schema %s are not in what was loaded, or are older there: their rows are as they were, and NULL in the columns that were made anew",
+		Err: fmt.Errorf(
+			"%d resources of %s in schema %s were not loaded, or only in an older version: their rows are unchanged, with NULL in the rebuilt columns",
 			resources, r.Type, r.Schema),
 		Remedy: allFiles,
 	}
@@ -51,6 +53,7 @@ func (r Repair) Left(resources int64) error {
 func (r Repair) ByHand(what error, tables ...string) error {
 	return &fault.Error{
 		Class: fault.Permanent, Err: what,
-		Remedy: "if the folder has the files of all exports since the last full one, drop " + strings.Join(tables, ", ") + ", and rebuild again",
+		Remedy: "if the folder has the files of all exports since the last full one, drop " +
+			strings.Join(tables, ", ") + ", and rebuild again",
 	}
 }

@@ -24,7 +24,9 @@ func (r Replacement) Check() error { return checkNames(r.Type, r.Schema, r.From)
 func checkNames(resource string, schemas ...string) error {
 	for _, schema := range schemas {
 		if !schemaName.MatchString(schema) || !flatten.IsResourceType(resource) {
-			return fault.Permanentf("schema %q or resource type %q is no name that a warehouse takes", schema, resource)
+			return fault.Permanentf(
+				"schema %q or resource type %q is not a valid name in a warehouse", schema,
+				resource)
 		}
 	}
 	return nil
@@ -34,7 +36,8 @@ func checkNames(resource string, schemas ...string) error {
 func (r Replacement) Lacks(resources int64) error {
 	return &fault.Error{
 		Class: fault.Permanent,
-		Err: fmt.Errorf("%d resources of %s in schema %s are not in what was loaded to rebuild it, or are older there: they would be lost, so that everything stays as it was",
+		Err: fmt.Errorf(
+			"%d resources of %s in schema %s are not in what was loaded to rebuild it, or are older there: they would be lost, so that everything stays as it was",
 			resources, r.Type, r.Schema),
 		Remedy: allFiles,
 	}
@@ -44,8 +47,10 @@ func (r Replacement) Lacks(resources int64) error {
 // detected.
 func (r Replacement) Untold(head string) error {
 	return &fault.Error{
-		Class:  fault.Permanent,
-		Err:    fmt.Errorf("table %s was changed by hand, so that it cannot be told whether a resource would be lost", head),
+		Class: fault.Permanent,
+		Err: fmt.Errorf(
+			"table %s was changed by hand, so it is unknown whether a resource would be lost",
+			head),
 		Remedy: "if the folder has the files of all exports since the last full one, drop that table, and rebuild again",
 	}
 }
@@ -53,6 +58,7 @@ func (r Replacement) Untold(head string) error {
 // Rebuilding returns the command that rebuilds the tables of a resource type, for remedies. to is
 // the value of --to with the options that it needs.
 func Rebuilding(to, schema, resource string) string {
-	return fmt.Sprintf("or rebuild the tables of %[3]s with fhirsynapse load DIR --to %[1]s --schema %[2]s --rebuild=%[3]s, where DIR has the files of all exports since the last full one",
+	return fmt.Sprintf(
+		"or rebuild the tables of %[3]s with fhirsynapse load DIR --to %[1]s --schema %[2]s --rebuild=%[3]s, where DIR has the files of all exports since the last full one",
 		to, schema, resource)
 }

@@ -47,7 +47,8 @@ func SameButCase(table, resource string) error {
 	if table == head || !strings.EqualFold(table, head) {
 		return nil
 	}
-	return fault.Permanentf("resource type %s differs in case only from the one of table %s: a database does not tell their tables apart, correct the name", resource, table)
+	return fault.Permanentf(
+		"resource type %s differs only in case from the one of table %s, and a database cannot distinguish their tables: correct the name", resource, table)
 }
 
 // Views returns the tables of a plan's current views.
@@ -74,18 +75,26 @@ func Check(b pipeline.Batch) error {
 	for _, n := range []struct {
 		what, name string
 		ok         func(string) bool
-	}{{"schema", b.Schema, schemaName.MatchString}, {"resource type", b.Type, flatten.IsResourceType}, {"attempt", b.Attempt, attemptHex.MatchString}} {
+	}{
+		{"schema", b.Schema, schemaName.MatchString},
+		{"resource type", b.Type, flatten.IsResourceType},
+		{"attempt", b.Attempt, attemptHex.MatchString},
+	} {
 		if !n.ok(n.name) {
-			faults = append(faults, fmt.Errorf("%s %q is no name that a warehouse takes", n.what, n.name))
+			faults = append(faults,
+				fmt.Errorf("%s %q is not a valid name in a warehouse", n.what, n.name))
 		}
 	}
 	for _, f := range b.Files {
 		d := f.Done
 		if sum := d.Heads + d.Blank + d.Quarantined + d.Filtered; sum != d.Lines {
-			faults = append(faults, fmt.Errorf("file %s has %d lines, but %d are accounted for: prepare it again", f.Path, d.Lines, sum))
+			faults = append(faults,
+				fmt.Errorf("file %s has %d lines, but %d are accounted for: prepare it again",
+					f.Path, d.Lines, sum))
 		}
 		if slices.Min([]int64{d.Heads, d.Blank, d.Quarantined, d.Filtered}) < 0 {
-			faults = append(faults, fmt.Errorf("file %s has a negative count: prepare it again", f.Path))
+			faults = append(faults,
+				fmt.Errorf("file %s has a negative count: prepare it again", f.Path))
 		}
 	}
 	if len(faults) == 0 {
@@ -101,11 +110,15 @@ func Numbered(files []pipeline.PreparedFile) []pipeline.PreparedFile {
 	slices.SortFunc(out, func(a, b pipeline.PreparedFile) int {
 		return cmp.Or(strings.Compare(a.Path, b.Path), strings.Compare(a.ETag, b.ETag))
 	})
-	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool { return a.Path == b.Path && a.ETag == b.ETag })
+	return slices.CompactFunc(out, func(a, b pipeline.PreparedFile) bool {
+		return a.Path == b.Path && a.ETag == b.ETag
+	})
 }
 
 // Uncommitted returns the files that a ledger does not have at their ETag.
-func Uncommitted(files []pipeline.PreparedFile, there []pipeline.LedgerEntry) []pipeline.PreparedFile {
+func Uncommitted(
+	files []pipeline.PreparedFile, there []pipeline.LedgerEntry,
+) []pipeline.PreparedFile {
 	known := map[[2]string]bool{}
 	for _, e := range there {
 		known[[2]string{e.Path, e.ETag}] = true

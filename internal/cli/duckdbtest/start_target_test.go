@@ -33,7 +33,7 @@ func TestStartOpensTheTargetBeforeItAsksTheServer(t *testing.T) {
 	}{
 		"no database": {
 			[]string{"--to", "duckdb:" + text},
-			[]string{"--to cannot be used: ", "text is no DuckDB file"},
+			[]string{"--to cannot be used: ", "text is not a DuckDB file"},
 		},
 		"locked": {
 			[]string{"--to", "duckdb:" + locked},

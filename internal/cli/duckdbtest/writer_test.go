@@ -173,7 +173,7 @@ func TestAQueryOfAnotherKindOfFileFailsAtOnce(t *testing.T) {
 		}
 		started := time.Now()
 		code, _, errs := run(t, "query", "--db", path, "select 1")
-		if want := "fhirsynapse: open database: " + path + " is no DuckDB file\n"; code != 1 ||
+		if want := "fhirsynapse: open database: " + path + " is not a DuckDB file\n"; code != 1 ||
 			errs != want {
 			t.Errorf("%s: code %d, %q", name, code, errs)
 		}

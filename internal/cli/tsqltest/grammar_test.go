@@ -146,7 +146,8 @@ func rareScripts(t *testing.T) []script {
 			Views: []flatten.Table{{Name: "patient", Resource: "Patient", Columns: columns}},
 		}
 		all := append(target.Forget(), target.Live(), target.Unwritten(), target.CatalogQuery(),
-			target.LedgerThere(), target.LedgerQuery("fhir", "plan-1"), target.SchemaQuery("fhir_load"))
+			target.LedgerThere(), target.LedgerQuery("fhir", "plan-1"),
+			target.SchemaQuery("fhir_load"))
 		there := statements.Catalog{
 			{Schema: "fhir", Table: "_head_Patient", Column: "_view_set"},
 			{Schema: "fhir", Table: "_ledger", Column: "file_key"},
@@ -173,7 +174,9 @@ func rareScripts(t *testing.T) []script {
 		}
 		a := statements.Attempt{Target: target, Export: "x", Stage: "_stage_1", Lines: true}
 		if e.Stage == statements.CopyInto {
-			for _, table := range []statements.Table{a.Files(), a.Heads(), a.Rows(target.Views[0])} {
+			for _, table := range []statements.Table{
+				a.Files(), a.Heads(), a.Rows(target.Views[0]),
+			} {
 				all = append(all, a.CreateLarge(table),
 					a.CopyLines(a.Large(table), []string{"https://a.dfs.core.windows.net/c/d"}),
 					a.InsertLarge(table))

@@ -163,7 +163,7 @@ func TestATableChangedByHandIsRebuilt(t *testing.T) {
 		!strings.Contains(errs,
 			"column patient.gender is int in schema dbo and should be nvarchar(256)") ||
 		!strings.Contains(errs,
-			"table dbo.patient has no column _id: someone changed it by hand") ||
+			"table dbo.patient has no column _id: it was changed by hand") ||
 		strings.Count(errs,
 			"fhirsynapse load DIR --to sqlserver://HOST?database=NAME --schema dbo --rebuild=Patient, where DIR has") != 1 {
 		t.Fatalf("code %d, %s", code, errs)

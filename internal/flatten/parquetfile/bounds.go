@@ -63,9 +63,11 @@ func (b *bounds) set(v []byte) {
 func (t Type) compare(a, b []byte) int {
 	switch t {
 	case Int32, Date:
-		return cmp.Compare(int32(binary.LittleEndian.Uint32(a)), int32(binary.LittleEndian.Uint32(b)))
+		return cmp.Compare(int32(binary.LittleEndian.Uint32(a)),
+			int32(binary.LittleEndian.Uint32(b)))
 	case Int64, Timestamp:
-		return cmp.Compare(int64(binary.LittleEndian.Uint64(a)), int64(binary.LittleEndian.Uint64(b)))
+		return cmp.Compare(int64(binary.LittleEndian.Uint64(a)),
+			int64(binary.LittleEndian.Uint64(b)))
 	case Decimal:
 		if sign := cmp.Compare(int8(a[0]), int8(b[0])); sign != 0 {
 			return sign

@@ -14,7 +14,9 @@ import (
 
 // boundsOf returns the least and the greatest value of a column of a row group, as its
 // statistics have them.
-func boundsOf(t *testing.T, f *parquet.File, group, column int) (least, greatest parquet.Value, known bool) {
+func boundsOf(
+	t *testing.T, f *parquet.File, group, column int,
+) (least, greatest parquet.Value, known bool) {
 	t.Helper()
 	s := f.Metadata().RowGroups[group].Columns[column].MetaData.Statistics
 	if (s.MinValue == nil) != (s.MaxValue == nil) {
@@ -25,7 +27,8 @@ func boundsOf(t *testing.T, f *parquet.File, group, column int) (least, greatest
 	}
 	kind := f.Schema().Columns()[column]
 	leaf, _ := f.Schema().Lookup(kind...)
-	return leaf.Node.Type().Kind().Value(s.MinValue), leaf.Node.Type().Kind().Value(s.MaxValue), true
+	return leaf.Node.Type().Kind().Value(s.MinValue), leaf.Node.Type().Kind().Value(s.MaxValue),
+		true
 }
 
 // Row groups carry the bounds of their columns, and every value lies within them.
@@ -67,14 +70,16 @@ func TestRowGroupsHaveBounds(t *testing.T) {
 				}
 				values++
 				if known && (compare(row[c], least) < 0 || compare(row[c], greatest) > 0) {
-					t.Errorf("group %d: %s %.40v is not within %v and %v", g, column.Name, row[c], least, greatest)
+					t.Errorf("group %d: %s %.40v is not within %v and %v", g, column.Name, row[c],
+						least, greatest)
 				}
 				if known && (compare(row[c], least) == 0 || compare(row[c], greatest) == 0) {
 					touched++
 				}
 			}
 			if known != (values > 0) || known && column.Type != parquetfile.Text && touched == 0 {
-				t.Errorf("group %d: %s has %d values, bounds: %v, %d at them", g, column.Name, values, known, touched)
+				t.Errorf("group %d: %s has %d values, bounds: %v, %d at them", g, column.Name,
+					values, known, touched)
 			}
 		}
 		if err := r.Close(); err != nil {
@@ -91,7 +96,10 @@ func TestBoundsOfLongTexts(t *testing.T) {
 		{long, long[:64], long[:63] + "y"},
 		{strings.Repeat("é", 50) + " a", "a", ""}, // nothing in it has a next character
 		{strings.Repeat("a", 63) + "é" + " z", strings.Repeat("a", 63), "z"},
-		{strings.Repeat("a", 60) + "~~~~~~", strings.Repeat("a", 60) + "~~~~", strings.Repeat("a", 59) + "b"},
+		{
+			strings.Repeat("a", 60) + "~~~~~~", strings.Repeat("a", 60) + "~~~~",
+			strings.Repeat("a", 59) + "b",
+		},
 	} {
 		texts := strings.Fields(c.texts)
 		values := parquetfile.NewValues(parquetfile.Text)
@@ -100,9 +108,11 @@ func TestBoundsOfLongTexts(t *testing.T) {
 		}
 		for _, distinct := range []bool{true, false} {
 			var file bytes.Buffer
-			w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "text", Distinct: distinct}}, parquetfile.Snappy())
+			w := parquetfile.NewWriter("t",
+				[]parquetfile.Column{{Name: "text", Distinct: distinct}}, parquetfile.Snappy())
 			w.Reset(&file)
-			if err := errors.Join(w.Write(len(texts), []*parquetfile.Values{values}), w.Close()); err != nil {
+			if err := errors.Join(w.Write(len(texts), []*parquetfile.Values{values}),
+				w.Close()); err != nil {
 				t.Fatal(err)
 			}
 			f, err := parquet.OpenFile(bytes.NewReader(file.Bytes()), int64(file.Len()))
@@ -114,7 +124,8 @@ func TestBoundsOfLongTexts(t *testing.T) {
 				c.least = ""
 			}
 			if string(s.MinValue) != c.least || string(s.MaxValue) != c.greatest {
-				t.Errorf("%.30s: %q and %q, want %q and %q", c.texts, s.MinValue, s.MaxValue, c.least, c.greatest)
+				t.Errorf("%.30s: %q and %q, want %q and %q", c.texts, s.MinValue, s.MaxValue,
+					c.least, c.greatest)
 			}
 		}
 	}

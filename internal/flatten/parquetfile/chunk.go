@@ -170,7 +170,8 @@ func (c *chunk) endPage() error {
 	err := c.appendPage(&format.PageHeader{
 		Type: format.DataPage,
 		DataPageHeader: thrift.New(format.DataPageHeader{
-			NumValues: int32(c.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE, RepetitionLevelEncoding: format.RLE,
+			NumValues: int32(c.rows), Encoding: encoding, DefinitionLevelEncoding: format.RLE,
+			RepetitionLevelEncoding: format.RLE,
 		}),
 	}, page)
 	c.values += int64(c.rows)
@@ -237,7 +238,8 @@ func (c *chunk) end(offset int64, write func([]byte) error) (format.ColumnChunk,
 		return format.ColumnChunk{}, err
 	}
 	meta := format.ColumnMetaData{
-		Type: c.physical(), PathInSchema: []string{c.Name}, Codec: c.codec.name, NumValues: c.values, DataPageOffset: offset,
+		Type: c.physical(), PathInSchema: []string{c.Name}, Codec: c.codec.name,
+		NumValues: c.values, DataPageOffset: offset,
 		Statistics: format.Statistics{NullCount: c.nulls},
 	}
 	size := int64(len(c.pages))

@@ -83,7 +83,8 @@ func Snappy() Codec {
 
 // Zstd is smaller and slower.
 func Zstd() (Codec, error) {
-	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest), zstd.WithEncoderConcurrency(1))
+	e, err := zstd.NewWriter(nil, zstd.WithEncoderLevel(zstd.SpeedFastest),
+		zstd.WithEncoderConcurrency(1))
 	if err != nil {
 		return Codec{}, fmt.Errorf("start zstd: %w", err)
 	}

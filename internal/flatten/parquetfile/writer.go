@@ -31,7 +31,9 @@ func NewWriter(name string, columns []Column, codec Codec) *Writer {
 	w := &Writer{name: name, schema: schemaOf(name, columns)}
 	room := &scratch{}
 	for _, c := range columns {
-		w.chunks = append(w.chunks, &chunk{Column: c, codec: codec, full: pageSize(len(columns)), scratch: room})
+		w.chunks = append(w.chunks, &chunk{
+			Column: c, codec: codec, full: pageSize(len(columns)), scratch: room,
+		})
 	}
 	return w
 }
@@ -108,7 +110,8 @@ func (w *Writer) Close() error {
 		orders[i].Value = &format.TypeDefinedOrder{} // without it readers ignore the bounds
 	}
 	footer, err := thrift.Marshal(&thrift.CompactProtocol{}, &format.FileMetaData{
-		Version: 1, Schema: w.schema, NumRows: w.total, RowGroups: w.groups, CreatedBy: "fhirsynapse version 1 (build 1)",
+		Version: 1, Schema: w.schema, NumRows: w.total, RowGroups: w.groups,
+		CreatedBy:    "fhirsynapse version 1 (build 1)",
 		ColumnOrders: orders,
 	})
 	if err != nil {
@@ -139,7 +142,10 @@ func (w *Writer) write(b []byte) error {
 func schemaOf(name string, columns []Column) []format.SchemaElement {
 	schema := []format.SchemaElement{{Name: name, NumChildren: thrift.New(int32(len(columns)))}}
 	for _, c := range columns {
-		e := format.SchemaElement{Name: c.Name, Type: thrift.New((&chunk{Column: c}).physical()), RepetitionType: thrift.New(format.Optional)}
+		e := format.SchemaElement{
+			Name: c.Name, Type: thrift.New((&chunk{Column: c}).physical()),
+			RepetitionType: thrift.New(format.Optional),
+		}
 		if c.Required {
 			e.RepetitionType.V = format.Required
 		}
@@ -150,11 +156,15 @@ func schemaOf(name string, columns []Column) []format.SchemaElement {
 			e.ConvertedType, e.LogicalType.Value = thrift.New(deprecated.Date), &format.DateType{}
 		case Timestamp:
 			e.ConvertedType = thrift.New(deprecated.TimestampMillis)
-			e.LogicalType.Value = &format.TimestampType{IsAdjustedToUTC: true, Unit: format.TimeUnit{Value: &format.MilliSeconds{}}}
+			e.LogicalType.Value = &format.TimestampType{
+				IsAdjustedToUTC: true, Unit: format.TimeUnit{Value: &format.MilliSeconds{}},
+			}
 		case Decimal:
 			scale, precision := int32(c.Scale), int32(c.Precision)
-			e.ConvertedType, e.LogicalType.Value = thrift.New(deprecated.Decimal), &format.DecimalType{Scale: scale, Precision: precision}
-			e.Scale, e.Precision, e.TypeLength = thrift.New(scale), thrift.New(precision), thrift.New(int32(c.Type.width()))
+			e.ConvertedType, e.LogicalType.Value = thrift.New(deprecated.Decimal),
+				&format.DecimalType{Scale: scale, Precision: precision}
+			e.Scale, e.Precision, e.TypeLength = thrift.New(scale), thrift.New(precision),
+				thrift.New(int32(c.Type.width()))
 		case Boolean, Int32, Int64:
 		}
 		schema = append(schema, e)

@@ -136,7 +136,9 @@ func TestWhatIsWrittenIsReadAgain(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for name, codec := range map[string]parquetfile.Codec{"snappy": parquetfile.Snappy(), "zstd": zstd, "uncompressed": parquetfile.Uncompressed()} {
+	for name, codec := range map[string]parquetfile.Codec{
+		"snappy": parquetfile.Snappy(), "zstd": zstd, "uncompressed": parquetfile.Uncompressed(),
+	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			w := parquetfile.NewWriter("t", columns, codec)
@@ -232,7 +234,8 @@ func TestAFileWithoutRows(t *testing.T) {
 
 func TestRowsAreTakenBack(t *testing.T) {
 	t.Parallel()
-	text, number := parquetfile.NewValues(parquetfile.Text), parquetfile.NewValues(parquetfile.Int32)
+	text, number := parquetfile.NewValues(parquetfile.Text),
+		parquetfile.NewValues(parquetfile.Int32)
 	text.Text(0, []byte("a"))
 	text.Text(2, []byte("b"))
 	number.Int32(1, 7)
@@ -241,7 +244,9 @@ func TestRowsAreTakenBack(t *testing.T) {
 	text.Text(1, []byte("c"))
 	number.Int32(2, 8)
 	var file bytes.Buffer
-	w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "text"}, {Name: "number", Type: parquetfile.Int32}}, parquetfile.Snappy())
+	w := parquetfile.NewWriter("t",
+		[]parquetfile.Column{{Name: "text"}, {Name: "number", Type: parquetfile.Int32}},
+		parquetfile.Snappy())
 	w.Reset(&file)
 	if err := errors.Join(w.Write(3, []*parquetfile.Values{text, number}), w.Close()); err != nil {
 		t.Fatal(err)
@@ -253,9 +258,12 @@ func TestRowsAreTakenBack(t *testing.T) {
 
 func TestARequiredColumnNeedsEveryValue(t *testing.T) {
 	t.Parallel()
-	w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "key", Required: true}}, parquetfile.Snappy())
+	w := parquetfile.NewWriter("t", []parquetfile.Column{{Name: "key", Required: true}},
+		parquetfile.Snappy())
 	w.Reset(io.Discard)
-	if err := w.Write(1, []*parquetfile.Values{parquetfile.NewValues(parquetfile.Text)}); err == nil || !strings.Contains(err.Error(), "key") {
+	if err := w.Write(1,
+		[]*parquetfile.Values{parquetfile.NewValues(parquetfile.Text)}); err == nil ||
+		!strings.Contains(err.Error(), "key") {
 		t.Errorf("error: %v", err)
 	}
 }

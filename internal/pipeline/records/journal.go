@@ -74,7 +74,8 @@ func Read[T any](ctx context.Context, j Journal, key string) (Document[T], error
 		return d, fmt.Errorf("read journal %s: %w", key, err)
 	}
 	if err := json.Unmarshal(e.Data, &d.Value); err != nil {
-		return d, fault.Permanentf("read journal %s: it is no document of ours: %w", key, err)
+		return d, fault.Permanentf("read journal %s: it is not a document of this program: %w", key,
+			err)
 	}
 	d.etag = e.ETag
 	return d, nil

@@ -28,7 +28,8 @@ var documented = map[string]struct {
 		"1, view v, column v: the line is too large: its expressions hold more than 500 items at a time, 3",
 	},
 	"a resourceType that is no name of a type (`^[A-Z][A-Za-z]{1,63}$`), or differs from one of FHIR's in case only (`PATIENT`)": {
-		`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` + "\n" +
+		`{"resourceType":"P; DROP","id":"1"}` + "\n" + `{"resourceType":"PATIENT","id":"1"}` +
+			"\n" +
 			good("3"),
 		"P; DROP, PATIENT, 3",
 	},

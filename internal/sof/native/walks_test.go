@@ -94,7 +94,8 @@ func TestItemsWithoutAValue(t *testing.T) {
 			`"name":[{"_given":[` + extension + `,null]},{"given":["b"]}]`, `[false,true]`,
 		},
 		{
-			"name.given.all(hasValue())", `"name":[{"given":[null,"a"],"_given":[` + extension + `]}]`,
+			"name.given.all(hasValue())",
+			`"name":[{"given":[null,"a"],"_given":[` + extension + `]}]`,
 			`[false]`,
 		},
 		{

@@ -39,7 +39,8 @@ func (w plan) cell(cell sof.Cell, c scope) string {
 	switch col.Kind {
 	case sof.Boolean:
 		text := w.items.text(n)
-		return fmt.Sprintf("CAST(CASE %s WHEN %s THEN 1 WHEN %s THEN 0 END AS bit)", text, w.lit("true"), w.lit("false"))
+		return fmt.Sprintf("CAST(CASE %s WHEN %s THEN 1 WHEN %s THEN 0 END AS bit)", text,
+			w.lit("true"), w.lit("false"))
 	case sof.Integer, sof.BigInt:
 		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
 			if a.sized && col.Kind == sof.Integer {
@@ -49,15 +50,19 @@ func (w plan) cell(cell sof.Cell, c scope) string {
 				return fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
 			}
 			number := w.comparisons.number(n, c).number
-			return fmt.Sprintf("CASE WHEN %s %% 1 = 0 THEN CAST(%s AS %s) END", number, number, columnType(col, w.facts))
+			return fmt.Sprintf("CASE WHEN %s %% 1 = 0 THEN CAST(%s AS %s) END", number, number,
+				columnType(col, w.facts))
 		}
-		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.items.text(n), w.lit(""), columnType(col, w.facts))
+		return fmt.Sprintf("TRY_CAST(NULLIF(%s, %s) AS %s)", w.items.text(n), w.lit(""),
+			columnType(col, w.facts))
 	case sof.Decimal:
 		if a := n.alts[0]; len(n.alts) == 1 && a.number != "" {
 			if col.Scale >= sof.DefaultScale {
-				return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number), columnType(col, w.facts))
+				return fmt.Sprintf("TRY_CAST(%s AS %s)", n.guarded(a.number),
+					columnType(col, w.facts))
 			}
-			digits := w.computed(c, "p", item{fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), w.shortText()), "v"})
+			digits := w.computed(c, "p",
+				item{fmt.Sprintf("CAST(%s AS %s)", n.guarded(a.number), w.shortText()), "v"})
 			return w.comparisons.storedText(digits+".[v]", col, c)
 		}
 		return w.comparisons.storedText(w.items.text(n), col, c)
@@ -116,7 +121,8 @@ func neverUnknown(e sof.Expr) bool {
 		return true
 	case *sof.Call:
 		switch e.Func {
-		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue, sof.FuncAnyFalse, sof.FuncIsDistinct,
+		case sof.FuncExists, sof.FuncEmpty, sof.FuncAllTrue, sof.FuncAllFalse, sof.FuncAnyTrue,
+			sof.FuncAnyFalse, sof.FuncIsDistinct,
 			sof.FuncSubsetOf, sof.FuncSupersetOf, sof.FuncHasValue:
 			return true
 		case sof.FuncNot:
@@ -145,11 +151,15 @@ func (w comparisons) instant(text string, c scope) string {
 	text, z := w.zone(text, c)
 	moment := func(upTo string) string {
 		// a datetimeoffset has at most seven digits after the second
-		value := fmt.Sprintf("%s + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)", upTo, text, text, z, text, z)
-		return fmt.Sprintf("CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s)", value, w.facts.Timestamp)
+		value := fmt.Sprintf("%s + LEFT(SUBSTRING(%s, 20, LEN(%s) - 19 - %s), 4) + RIGHT(%s, %s)",
+			upTo, text, text, z, text, z)
+		return fmt.Sprintf("CAST(SWITCHOFFSET(TRY_CAST(%s AS datetimeoffset), '+00:00') AS %s)",
+			value, w.facts.Timestamp)
 	}
-	return fmt.Sprintf("CASE WHEN %s > 0 AND LEN(%s) >= 20 AND %s LIKE %s THEN CASE WHEN SUBSTRING(%s, 18, 2) <> %s THEN %s WHEN LEFT(%s, 10) <> %s THEN DATEADD(second, 1, %s) END END",
-		z, text, text, w.lit("____-__-__T__:__:__%"), text, w.lit("60"), moment(fmt.Sprintf("LEFT(%s, 19)", text)),
+	return fmt.Sprintf(
+		"CASE WHEN %s > 0 AND LEN(%s) >= 20 AND %s LIKE %s THEN CASE WHEN SUBSTRING(%s, 18, 2) <> %s THEN %s WHEN LEFT(%s, 10) <> %s THEN DATEADD(second, 1, %s) END END",
+		z, text, text, w.lit("____-__-__T__:__:__%"), text, w.lit("60"),
+		moment(fmt.Sprintf("LEFT(%s, 19)", text)),
 		text, w.lit("9999-12-31"), moment(fmt.Sprintf("LEFT(%s, 17) + %s", text, w.lit("59"))))
 }
 
@@ -160,14 +170,16 @@ func (w lists) list(e sof.Expr, c scope) string {
 		if len(n.alts) == 0 {
 			return fmt.Sprintf("CAST(%s AS %s)", w.lit("[]"), w.facts.Text)
 		}
-		return fmt.Sprintf("ISNULL(%s + %s + %s, %s)", w.lit("["), w.json(e, n), w.lit("]"), w.lit("[]"))
+		return fmt.Sprintf("ISNULL(%s + %s + %s, %s)", w.lit("["), w.json(e, n), w.lit("]"),
+			w.lit("[]"))
 	}
 	inner := c.inside()
 	got := w.rows(e, inner)
 	if len(got.item.alts) == 0 {
 		return fmt.Sprintf("CAST(%s AS %s)", w.lit("[]"), w.facts.Text)
 	}
-	return fmt.Sprintf("%s + ISNULL(%s, %s) + %s", w.lit("["), w.aggregated(e, w.json(e, got.item), ",", got, inner, c), w.lit(""), w.lit("]"))
+	return fmt.Sprintf("%s + ISNULL(%s, %s) + %s", w.lit("["),
+		w.aggregated(e, w.json(e, got.item), ",", got, inner, c), w.lit(""), w.lit("]"))
 }
 
 // aggregated applies an aggregate that joins the texts of the items in order. The aggregate is NULL
@@ -175,10 +187,13 @@ func (w lists) list(e sof.Expr, c scope) string {
 func (w lists) aggregated(e sof.Expr, text, separator string, got rows, inner, c scope) string {
 	text = w.items.local(text, got.item, inner)
 	inner.at.items = []item{{
-		fmt.Sprintf("STRING_AGG(CAST(%s AS %s), %s) WITHIN GROUP (ORDER BY %s)", text, w.facts.Text, w.lit(separator), strings.Join(orderKeys(got.keys), ", ")), "v",
+		fmt.Sprintf("STRING_AGG(CAST(%s AS %s), %s) WITHIN GROUP (ORDER BY %s)", text, w.facts.Text,
+			w.lit(separator), strings.Join(orderKeys(got.keys), ", ")), "v",
 	}}
 	alias := w.alias("l")
-	c.at.from = append(c.at.from, source{alias: alias, outer: true, note: w.note(e), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, outer: true, note: w.note(e), query: query{inner.at},
+	})
 	return alias + ".[v]"
 }
 
@@ -192,7 +207,8 @@ func (w lists) json(e sof.Expr, n *node) string {
 		case a.typ == nil:
 			w.refuse(e, "the type of the items is not known, so that they cannot be written as JSON", "")
 		case complexType(a.typ):
-		case a.typ.System == schema.Boolean || a.typ.System == schema.Integer || a.typ.System == schema.Decimal:
+		case a.typ.System == schema.Boolean || a.typ.System == schema.Integer ||
+			a.typ.System == schema.Decimal:
 		default:
 			text = w.quoted(text)
 		}
@@ -205,7 +221,11 @@ func (w lists) json(e sof.Expr, n *node) string {
 // and carriage return.
 func (w phrases) quoted(text string) string {
 	for _, r := range []struct{ what, with string }{
-		{w.lit(`\`), `\\`}, {w.lit(`"`), `\"`}, {w.char(10), `\n`}, {w.char(13), `\r`}, {w.char(9), `\t`},
+		{w.lit(`\`), `\\`},
+		{w.lit(`"`), `\"`},
+		{w.char(10), `\n`},
+		{w.char(13), `\r`},
+		{w.char(9), `\t`},
 	} {
 		text = fmt.Sprintf("REPLACE(%s, %s, %s)", text, r.what, w.lit(r.with))
 	}

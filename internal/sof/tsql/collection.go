@@ -189,7 +189,7 @@ func (w lists) callRows(e *sof.Call, c scope) rows {
 		if e.Func != sof.FuncTail {
 			var ok bool
 			if n, ok = position(e.Args[0]); !ok {
-				w.refuse(e, fmt.Sprintf("%s() needs a number that is written out", e.Func), "")
+				w.refuse(e, fmt.Sprintf("%s() needs a literal number", e.Func), "")
 			}
 		}
 		item, number := w.numberedItems(e, e.In, c)

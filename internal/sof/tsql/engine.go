@@ -29,7 +29,8 @@ func ParseEngine(name string) (Engine, error) {
 	for _, e := range Engines() {
 		names = append(names, string(e))
 	}
-	return "", fmt.Errorf("there is no T-SQL engine %q; it is one of %s", name, strings.Join(names, ", "))
+	return "", fmt.Errorf("there is no T-SQL engine %q; it is one of %s", name,
+		strings.Join(names, ", "))
 }
 
 // Staging names the way that rows get from documents into a table.
@@ -83,7 +84,8 @@ var facts = map[Engine]Facts{
 	SQLServer: {
 		Text: "nvarchar(max)", National: true, WideText: true, Binary: "Latin1_General_100_BIN2",
 		Bytewise: "Latin1_General_100_BIN2", AsJSON: true, Timestamp: "datetime2(3)",
-		CreateOrAlter: true, Stage: InsertSelect, RecursiveCTE: true, StringEscape: true, ScalarFunctions: true,
+		CreateOrAlter: true, Stage: InsertSelect, RecursiveCTE: true, StringEscape: true,
+		ScalarFunctions: true,
 	},
 	Dedicated: {
 		Text: "nvarchar(max)", National: true, WideText: true, Binary: "Latin1_General_100_BIN2",
@@ -96,7 +98,8 @@ var facts = map[Engine]Facts{
 		CreateOrAlter: true, StringEscape: true,
 	},
 	Fabric: {
-		Text: "varchar(max)", Binary: "Latin1_General_100_BIN2_UTF8", CompareBytes: true, Timestamp: "datetime2(3)",
+		Text: "varchar(max)", Binary: "Latin1_General_100_BIN2_UTF8", CompareBytes: true,
+		Timestamp:     "datetime2(3)",
 		CreateOrAlter: true, Stage: InsertSelect,
 	},
 }

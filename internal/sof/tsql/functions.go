@@ -63,7 +63,7 @@ func (w values) itemAt(e *sof.Call, c scope) *node {
 	at, ok := position(e.Args[0])
 	switch {
 	case !ok:
-		w.refuse(e, "a position that is not written out", "")
+		w.refuse(e, "a position that is not a literal", "")
 		return &node{}
 	case at < 0:
 		return &node{}
@@ -91,7 +91,7 @@ func (w values) keep(e *sof.Call, c scope) *node {
 	if len(e.Args) > 0 {
 		var ok bool
 		if n, ok = position(e.Args[0]); !ok {
-			w.refuse(e, fmt.Sprintf("%s() needs a number that is written out", e.Func), "")
+			w.refuse(e, fmt.Sprintf("%s() needs a literal number", e.Func), "")
 		}
 	}
 	if e.Func == sof.FuncDistinct || (e.Func == sof.FuncTake) == (n > 0) {
@@ -162,7 +162,7 @@ func (w values) join(e *sof.Call, c scope) *node {
 	if len(e.Args) > 0 {
 		l, ok := e.Args[0].(*sof.Literal)
 		if !ok {
-			w.refuse(e, "a separator of join() that is not written out", "")
+			w.refuse(e, "a separator of join() that is not a literal", "")
 			return &node{}
 		}
 		if l.Value != nil {
@@ -258,7 +258,7 @@ func (w values) textCall(e *sof.Call, c scope) *node {
 			fmt.Sprintf("CASE WHEN %s >= 0 AND %s < %s THEN SUBSTRING(%s, CAST(%s AS int) + 1, %s) END", start, start, w.size(text), text, start, count))
 	default:
 	}
-	w.refuse(e, what+" of a text that is not written out, or empty", "")
+	w.refuse(e, what+" of a text that is empty or not a literal", "")
 	return &node{}
 }
 

@@ -79,7 +79,9 @@ func ParseName(name string) (string, error) {
 			end := strings.IndexByte(rest+".", '.')
 			part, rest = rest[:end], rest[end:]
 		}
-		if part == "" || len(part) > 128 || strings.ContainsFunc(part, func(r rune) bool { return r < ' ' || r == '[' || r == ']' }) {
+		if part == "" || len(part) > 128 || strings.ContainsFunc(part, func(r rune) bool {
+			return r < ' ' || r == '[' || r == ']'
+		}) {
 			return "", fmt.Errorf("%q is no name of a table", name)
 		}
 		parts = append(parts, Quote(part))

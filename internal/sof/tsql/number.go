@@ -167,7 +167,7 @@ func (w comparisons) rounded(e *sof.Call, c scope) *node {
 		if len(e.Args) > 0 {
 			var ok bool
 			if digits, ok = position(e.Args[0]); !ok || digits < 0 {
-				w.refuse(e, "round() needs a number of digits that is written out", "")
+				w.refuse(e, "round() needs a literal number of digits", "")
 			}
 		}
 		out = alt{

@@ -134,7 +134,8 @@ var rules = []rule{
 		[]string{"0|0|NULL", "1|0|1", "1|1|2"},
 	},
 	{
-		"%rowIndex is 0 in a branch behind one that iterates", "Patient", `{"resourceType":"Patient"}`,
+		"%rowIndex is 0 in a branch behind one that iterates", "Patient",
+		`{"resourceType":"Patient"}`,
 		`{"forEachOrNull":"contact","unionAll":[{"forEach":"telecom","column":[{"name":"i","path":"%rowIndex"}]},{"column":[{"name":"i","path":"%rowIndex"}]}]}`, "",
 		[]string{"0"},
 	},
@@ -382,7 +383,8 @@ var rules = []rule{
 		[]string{"x"},
 	},
 	{
-		"another type has no rows", "Patient", `{"resourceType":"Organization","id":"o","name":"x"}`,
+		"another type has no rows", "Patient",
+		`{"resourceType":"Organization","id":"o","name":"x"}`,
 		column("name.family", ""), "", nil,
 	},
 	{

@@ -84,7 +84,8 @@ type sharedKey struct {
 func newWriter(v *sof.View, e Engine, s Shape) *writer {
 	w := &writer{
 		phrases: phrases{e.Facts()}, view: v, engine: e, shape: s,
-		counts: map[string]int{}, shared: map[sharedKey]*node{}, picked: map[sharedKey]*node{}, applied: map[computedKey]string{}, faulted: map[string]bool{},
+		counts: map[string]int{}, shared: map[sharedKey]*node{}, picked: map[sharedKey]*node{},
+		applied: map[computedKey]string{}, faulted: map[string]bool{},
 		keys: map[sof.Expr]int{}, numbers: map[string]int{}, references: map[referenceOf]*node{},
 	}
 	w.plan, w.lists, w.values = plan{w}, lists{w}, values{w}
@@ -187,7 +188,8 @@ func (w *writer) begin() (c scope, kind string) {
 		top.items = append(top.items, item{expr: "d." + Quote(k)})
 	}
 	if w.shape.ID {
-		top.items = append(top.items, item{w.narrow(doc.member([]string{"id"}, false), idLength), "_id"})
+		top.items = append(top.items,
+			item{w.narrow(doc.member([]string{"id"}, false), idLength), "_id"})
 	}
 	return scope{at: top, home: top, focus: w.root, rowIndex: "0", out: map[int]string{}}, kind
 }
@@ -227,7 +229,9 @@ func (w *writer) wanted(b *block) string {
 	if len(conditions) == 1 && b.parent != nil {
 		return conditions[0]
 	}
-	return w.computed(scope{at: b}, "g", item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) + ".[wanted] = 1"
+	return w.computed(scope{at: b}, "g",
+		item{fmt.Sprintf("CASE WHEN %s THEN 1 ELSE 0 END", all(conditions)), "wanted"}) +
+		".[wanted] = 1"
 }
 
 // row lowers a node of the row plan into the block of c. The rows of the node multiply the rows of
@@ -264,7 +268,9 @@ func (w plan) row(r sof.Row, c scope) {
 // want records lists that every row of a product needs, for the references in the product.
 func (w plan) want(r *sof.Product, c scope) {
 	isReference := func(e sof.Expr) bool { _, is := e.(*sof.ReferenceKey); return is }
-	if !slices.ContainsFunc(cells(r), func(cell sof.Cell) bool { return mentions(cell.Value, isReference) }) {
+	if !slices.ContainsFunc(cells(r), func(cell sof.Cell) bool {
+		return mentions(cell.Value, isReference)
+	}) {
 		return
 	}
 	for _, p := range r.Parts {
@@ -332,7 +338,9 @@ func (w plan) iterate(r *sof.Iterate, c scope) {
 	inner.rowIndex = index
 	w.row(r.Body, inner)
 	w.columns(b, inner.out, r.Columns)
-	if always(r.Body) && !slices.ContainsFunc(r.Index, func(i int) bool { return !hasIndex(r.Body, i) }) {
+	if always(r.Body) && !slices.ContainsFunc(r.Index, func(i int) bool {
+		return !hasIndex(r.Body, i)
+	}) {
 		w.derived(query{b}, c, true, w.note(r.Over), r.Index)
 		return
 	}
@@ -347,13 +355,19 @@ func (w plan) nullRow(r *sof.Iterate, c scope) *block {
 	w.lists.rows(r.Over, count)
 	count.at.items = []item{{"COUNT(*)", "n"}}
 	alias := w.alias("n")
-	b := &block{from: []source{{alias: alias, query: query{count.at}}}, where: []string{alias + ".[n] = 0"}}
+	b := &block{
+		from: []source{{alias: alias, query: query{count.at}}}, where: []string{alias + ".[n] = 0"},
+	}
 	for _, i := range r.Columns {
 		value := "NULL"
 		if slices.Contains(r.Index, i) {
 			value = w.zero(w.view.Columns[i])
 		}
-		b.items = append(b.items, item{fmt.Sprintf("CAST(%s AS %s)", value, columnType(w.view.Columns[i], w.facts)), w.view.Columns[i].Name})
+		b.items = append(b.items,
+			item{
+				fmt.Sprintf("CAST(%s AS %s)", value, columnType(w.view.Columns[i], w.facts)),
+				w.view.Columns[i].Name,
+			})
 	}
 	return b
 }
@@ -369,23 +383,6 @@ func always(r sof.Row) bool {
 		return slices.ContainsFunc(r.Branches, always)
 	case *sof.Iterate:
 		return r.Outer && always(r.Body)
-	}
-	return false
-}
-
-// hasIndex reports whether a column holds %rowIndex of some level in every row of r.
-func hasIndex(r sof.Row, column int) bool {
-	switch r := r.(type) {
-	case *sof.Project:
-		return slices.ContainsFunc(r.Cells, func(c sof.Cell) bool { return c.Column == column && isRowIndex(c.Value) })
-	case *sof.Product:
-		return slices.ContainsFunc(r.Parts, func(p sof.Row) bool { return hasIndex(p, column) })
-	case *sof.Union:
-		return !slices.ContainsFunc(r.Branches, func(b sof.Row) bool { return !hasIndex(b, column) })
-	case *sof.Iterate:
-		return hasIndex(r.Body, column) && (!r.Outer || slices.Contains(r.Index, column))
-	case *sof.Recurse:
-		return hasIndex(r.Body, column)
 	}
 	return false
 }
@@ -409,33 +406,8 @@ func (w plan) walk(r *sof.Iterate, c scope) (*node, string) {
 	alias := w.alias("e")
 	item := w.items.carried(got.item, inner.at, alias, c.at, "")
 	inner.at.items = append(inner.at.items, numbered(got.keys))
-	c.at.from = append(c.at.from, source{alias: alias, note: w.note(r.Over), query: query{inner.at}})
+	c.at.from = append(c.at.from, source{
+		alias: alias, note: w.note(r.Over), query: query{inner.at},
+	})
 	return item, alias + ".[i]"
-}
-
-// numbered counts rows from 0 in the order of keys.
-func numbered(keys []string) item {
-	return item{fmt.Sprintf("CAST(ROW_NUMBER() OVER (ORDER BY %s) - 1 AS int)", strings.Join(orderKeys(keys), ", ")), "i"}
-}
-
-// usesRowIndex reports whether %rowIndex of this level is read.
-func usesRowIndex(r sof.Row) bool {
-	switch r := r.(type) {
-	case *sof.Project:
-		return slices.ContainsFunc(r.Cells, func(c sof.Cell) bool { return mentions(c.Value, isRowIndex) })
-	case *sof.Product:
-		return slices.ContainsFunc(r.Parts, usesRowIndex)
-	case *sof.Union:
-		return slices.ContainsFunc(r.Branches, usesRowIndex)
-	case *sof.Iterate:
-		return mentions(r.Over, isRowIndex)
-	case *sof.Recurse:
-		return slices.ContainsFunc(r.Paths, func(e sof.Expr) bool { return mentions(e, isRowIndex) })
-	}
-	return false
-}
-
-func isRowIndex(e sof.Expr) bool {
-	_, is := e.(*sof.RowIndex)
-	return is
 }

@@ -110,7 +110,8 @@ func (w *postgres) source(f syntax.Source) string {
 		}
 		columns[i] = of + "(" + value + ") AS " + pgName(c.Name)
 	}
-	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.JSON.Arg) + ") AS o (j)" +
+	return "(SELECT " + strings.Join(columns, ", ") + " FROM opened(" + w.expr(f.JSON.Arg) +
+		") AS o (j)" +
 		" CROSS JOIN LATERAL json_to_record(o.j) AS r (" +
 		strings.Join(members, ", ") + ")) AS " + pgName(f.Alias)
 }

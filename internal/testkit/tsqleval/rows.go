@@ -86,7 +86,8 @@ func stored(c sof.Column, cell []byte) string {
 // compact removes the white space from JSON text.
 func compact(text string) string {
 	var b bytes.Buffer
-	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") || json.Compact(&b, []byte(text)) != nil {
+	if !strings.HasPrefix(text, "{") && !strings.HasPrefix(text, "[") ||
+		json.Compact(&b, []byte(text)) != nil {
 		return text
 	}
 	return b.String()
@@ -162,7 +163,8 @@ func Lines(root, resource string, most int) ([][]byte, error) {
 			out = append(out, bytes.Split(bytes.TrimSpace(b), []byte("\n"))...)
 		}
 	}
-	files, err := filepath.Glob(filepath.Join(root, "..", "shared", "data", "synthea-ndjson", "*", resource+".*.ndjson.gz"))
+	files, err := filepath.Glob(filepath.Join(root, "..", "shared", "data", "synthea-ndjson", "*",
+		resource+".*.ndjson.gz"))
 	if err != nil {
 		return nil, err
 	}
@@ -180,7 +182,8 @@ func Lines(root, resource string, most int) ([][]byte, error) {
 // Examples reads FHIR's own examples of a resource type, or none if the type has none. root is the
 // root of the repository.
 func Examples(root, resource string) ([][]byte, error) {
-	text, err := unzipped(filepath.Join(root, "internal", "sof", "conformance", "testdata", "r4-examples", "in", resource+".ndjson.gz"))
+	text, err := unzipped(filepath.Join(root, "internal", "sof", "conformance", "testdata",
+		"r4-examples", "in", resource+".ndjson.gz"))
 	if errors.Is(err, os.ErrNotExist) {
 		return nil, nil
 	}

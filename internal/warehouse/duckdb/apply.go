@@ -40,8 +40,9 @@ func (w *Warehouse) apply(ctx context.Context, in *session, db *database, s *sta
 	}
 	a := &attempt{
 		database: db, w: w, s: s, ctx: ctx,
-		head: tableName(s.batch.Schema, warehouse.HeadTable(s.batch.Type)), ledger: tableName(s.batch.Schema, warehouse.LedgerTable),
-		files: name("files_" + s.batch.Attempt), heads: name("heads_" + s.batch.Attempt),
+		head:   tableName(s.batch.Schema, warehouse.HeadTable(s.batch.Type)),
+		ledger: tableName(s.batch.Schema, warehouse.LedgerTable),
+		files:  name("files_" + s.batch.Attempt), heads: name("heads_" + s.batch.Attempt),
 		losers: name("losers_" + s.batch.Attempt), winners: name("winners_" + s.batch.Attempt),
 	}
 	there, err := db.ledger(ctx, s.batch.Schema, s.batch.Export)
@@ -59,7 +60,8 @@ func (w *Warehouse) apply(ctx context.Context, in *session, db *database, s *sta
 	if err := db.inTransaction(ctx, a.transaction); err != nil {
 		return err
 	}
-	w.o.Log.DebugContext(ctx, "committed to DuckDB", "export", s.batch.Export, "type", s.batch.Type, "files", len(s.files),
+	w.o.Log.DebugContext(ctx, "committed to DuckDB", "export", s.batch.Export, "type", s.batch.Type,
+		"files", len(s.files),
 		"staged", a.staged, "won", a.won, "took", w.o.Now().Sub(began))
 	return nil
 }
@@ -71,7 +73,9 @@ func (a *attempt) drop(there []pipeline.LedgerEntry) {
 	for _, e := range there {
 		known[[2]string{e.Path, e.ETag}] = true
 	}
-	a.s.files = slices.DeleteFunc(a.s.files, func(f stagedFile) bool { return known[[2]string{f.Path, f.ETag}] })
+	a.s.files = slices.DeleteFunc(a.s.files, func(f stagedFile) bool {
+		return known[[2]string{f.Path, f.ETag}]
+	})
 	slices.SortStableFunc(a.s.files, func(f, g stagedFile) int {
 		switch {
 		case f.head != "" && g.head == "":
@@ -97,7 +101,9 @@ func (a *attempt) prepare() error {
 	}
 	source := "SELECT NULL::VARCHAR AS id, NULL::VARCHAR AS version, NULL::BOOLEAN AS deleted, NULL::BIGINT AS n WHERE false"
 	if len(heads) > 0 {
-		source = fmt.Sprintf("SELECT id, version, deleted, (file_index::BIGINT << %d) + line AS n FROM %s", fileShift, parquetFiles(heads))
+		source = fmt.Sprintf(
+			"SELECT id, version, deleted, (file_index::BIGINT << %d) + line AS n FROM %s",
+			fileShift, parquetFiles(heads))
 	}
 	for _, statement := range []string{
 		"CREATE TEMP VIEW " + a.heads + " AS " + source,
@@ -116,7 +122,9 @@ const filesAtOnce = 500
 
 // listFiles creates the table of the batch's files.
 func (a *attempt) listFiles() error {
-	if _, err := a.exec("make", "CREATE TEMP TABLE "+a.files+" (file BIGINT, path VARCHAR, etag VARCHAR, lines BIGINT, blank BIGINT, quarantined BIGINT, filtered BIGINT)"); err != nil {
+	if _, err := a.exec("make",
+		"CREATE TEMP TABLE "+a.files+
+			" (file BIGINT, path VARCHAR, etag VARCHAR, lines BIGINT, blank BIGINT, quarantined BIGINT, filtered BIGINT)"); err != nil {
 		return err
 	}
 	number := 0
@@ -125,10 +133,12 @@ func (a *attempt) listFiles() error {
 		var values []any
 		for _, f := range some {
 			places = append(places, "(?, ?, ?, ?, ?, ?, ?)")
-			values = append(values, number, f.Path, f.ETag, f.Done.Lines, f.Done.Blank, f.Done.Quarantined, f.Done.Filtered)
+			values = append(values, number, f.Path, f.ETag, f.Done.Lines, f.Done.Blank,
+				f.Done.Quarantined, f.Done.Filtered)
 			number++
 		}
-		if _, err := a.exec("list", "INSERT INTO "+a.files+" VALUES "+strings.Join(places, ", "), values...); err != nil {
+		if _, err := a.exec("list", "INSERT INTO "+a.files+" VALUES "+strings.Join(places, ", "),
+			values...); err != nil {
 			return err
 		}
 	}
@@ -145,7 +155,9 @@ func parquetFiles(paths []string) string {
 
 // transaction commits winners, rows, heads and ledger, and checks the counts; see docs/pipeline.md.
 func (a *attempt) transaction() error {
-	for _, step := range []func() error{a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts} {
+	for _, step := range []func() error{
+		a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts,
+	} {
 		if err := step(); err != nil {
 			return err
 		}
@@ -207,10 +219,14 @@ func (a *attempt) findWinners() error {
 		notLost = " AND NOT EXISTS (SELECT 1 FROM " + a.losers + " AS l WHERE l.n = s.n)"
 	}
 	if heads == 0 {
-		a.won, err = a.exec("winners", "INSERT INTO "+a.winners+" SELECT s.n, s.deleted, false FROM "+a.heads+" AS s WHERE true"+notLost)
+		a.won, err = a.exec("winners",
+			"INSERT INTO "+a.winners+" SELECT s.n, s.deleted, false FROM "+a.heads+
+				" AS s WHERE true"+notLost)
 		return err
 	}
-	a.won, err = a.exec("winners", "INSERT INTO "+a.winners+" SELECT s.n, s.deleted, h.id IS NOT NULL FROM "+a.heads+" AS s LEFT JOIN "+a.head+` AS h ON h.id = s.id
+	a.won, err = a.exec("winners",
+		"INSERT INTO "+a.winners+" SELECT s.n, s.deleted, h.id IS NOT NULL FROM "+a.heads+
+			" AS s LEFT JOIN "+a.head+` AS h ON h.id = s.id
 		WHERE (h.id IS NULL OR s.version > h.version OR (s.version = h.version AND h.view_set < ?))`+notLost, a.s.batch.ViewSet)
 	if err != nil {
 		return err
@@ -221,7 +237,8 @@ func (a *attempt) findWinners() error {
 
 // knownIDs returns a query for the ids of winners that have a head.
 func (a *attempt) knownIDs() string {
-	return "(SELECT s.id FROM " + a.heads + " AS s JOIN " + a.winners + " AS w ON w.n = s.n WHERE w.known)"
+	return "(SELECT s.id FROM " + a.heads + " AS s JOIN " + a.winners +
+		" AS w ON w.n = s.n WHERE w.known)"
 }
 
 // replaceRows deletes the rows of the winners' ids from every view's table and inserts the rows of
@@ -230,7 +247,9 @@ func (a *attempt) replaceRows() error {
 	for _, t := range a.s.tables {
 		table := tableName(a.s.batch.Schema, t.Name)
 		if a.known > 0 {
-			if _, err := a.exec("delete", "DELETE FROM "+table+" WHERE "+name(warehouse.IDColumn)+" IN "+a.knownIDs()); err != nil {
+			if _, err := a.exec("delete",
+				"DELETE FROM "+table+" WHERE "+name(warehouse.IDColumn)+" IN "+
+					a.knownIDs()); err != nil {
 				return err
 			}
 		}
@@ -257,13 +276,16 @@ func (a *attempt) insertRows(table string, t flatten.Table) error {
 	for _, c := range t.Columns {
 		to, from = append(to, name(c.Name)), append(from, selected(c))
 	}
-	to = append(to, name(warehouse.IDColumn), name(warehouse.VersionColumn), name(warehouse.LastUpdatedColumn), name(warehouse.ExportColumn))
+	to = append(to, name(warehouse.IDColumn), name(warehouse.VersionColumn),
+		name(warehouse.LastUpdatedColumn), name(warehouse.ExportColumn))
 	from = append(from, "v."+name(flatten.IDColumn), "v."+name(flatten.VersionColumn),
 		lastUpdated("v."), "?")
-	insert := "INSERT INTO " + table + " (" + strings.Join(to, ", ") + ") SELECT " + strings.Join(from, ", ") + " FROM " + parquetFiles(paths) + " AS v"
+	insert := "INSERT INTO " + table + " (" + strings.Join(to, ", ") + ") SELECT " +
+		strings.Join(from, ", ") + " FROM " + parquetFiles(paths) + " AS v"
 	// If every staged line has won, no lookup is needed.
 	if a.won < a.staged {
-		insert += fmt.Sprintf(" WHERE (([%s]::BIGINT[])[v.file_index::BIGINT + 1] << %d) + v.%s IN (SELECT w.n FROM %s AS w WHERE NOT w.deleted)",
+		insert += fmt.Sprintf(
+			" WHERE (([%s]::BIGINT[])[v.file_index::BIGINT + 1] << %d) + v.%s IN (SELECT w.n FROM %s AS w WHERE NOT w.deleted)",
 			strings.Join(numbers, ", "), fileShift, name(flatten.LineColumn), a.winners)
 	}
 	n, err := a.exec("insert", insert, a.s.batch.Export)
@@ -271,7 +293,8 @@ func (a *attempt) insertRows(table string, t flatten.Table) error {
 		return fmt.Errorf("table %s: %w", t.Name, err)
 	}
 	if a.won == a.staged && n != rows {
-		return fault.Permanentf("table %s has taken %d of %d rows: prepare the files again", t.Name, n, rows)
+		return fault.Permanentf("table %s has taken %d of %d rows: prepare the files again", t.Name,
+			n, rows)
 	}
 	return nil
 }
@@ -293,7 +316,8 @@ func selected(c sof.Column) string {
 
 func (a *attempt) replaceHeads() error {
 	if a.known > 0 {
-		if _, err := a.exec("heads", "DELETE FROM "+a.head+" WHERE id IN "+a.knownIDs()); err != nil {
+		if _, err := a.exec("heads",
+			"DELETE FROM "+a.head+" WHERE id IN "+a.knownIDs()); err != nil {
 			return err
 		}
 	}
@@ -304,19 +328,24 @@ func (a *attempt) replaceHeads() error {
 	if a.won < a.staged {
 		where = " WHERE s.n IN (SELECT w.n FROM " + a.winners + " AS w)"
 	}
-	_, err := a.exec("heads", "INSERT INTO "+a.head+" (id, version, deleted, view_set) SELECT s.id, s.version, s.deleted, ? FROM "+a.heads+" AS s"+where, a.s.batch.ViewSet)
+	_, err := a.exec("heads",
+		"INSERT INTO "+a.head+
+			" (id, version, deleted, view_set) SELECT s.id, s.version, s.deleted, ? FROM "+a.heads+
+			" AS s"+where, a.s.batch.ViewSet)
 	return err
 }
 
 func (a *attempt) writeLedger() error {
-	_, err := a.exec("ledger", fmt.Sprintf(`INSERT INTO %[1]s (path, etag, export, type, lines, blank, quarantined, filtered, applied, superseded, deleted, view_set, committed_at)
+	_, err := a.exec("ledger",
+		fmt.Sprintf(`INSERT INTO %[1]s (path, etag, export, type, lines, blank, quarantined, filtered, applied, superseded, deleted, view_set, committed_at)
 		SELECT f.path, f.etag, ?, ?, f.lines, f.blank, f.quarantined, f.filtered,
 			coalesce(w.n, 0), coalesce(s.n, 0) - coalesce(w.n, 0), coalesce(w.deleted, 0), ?, ?
 		FROM %[2]s AS f
 		LEFT JOIN (SELECT n >> %[5]d AS file, count(*) AS n FROM %[3]s GROUP BY 1) AS s ON s.file = f.file
 		LEFT JOIN (SELECT n >> %[5]d AS file, count(*) AS n, count(*) FILTER (WHERE deleted) AS deleted FROM %[4]s GROUP BY 1) AS w ON w.file = f.file
 		ORDER BY f.file`, a.ledger, a.files, a.heads, a.winners, fileShift),
-		a.s.batch.Export, a.s.batch.Type, a.s.batch.ViewSet, a.w.o.Now().UTC().Truncate(time.Microsecond))
+		a.s.batch.Export, a.s.batch.Type, a.s.batch.ViewSet,
+		a.w.o.Now().UTC().Truncate(time.Microsecond))
 	return err
 }
 
@@ -325,7 +354,8 @@ func (a *attempt) checkCounts() error {
 	a.w.o.before("check")
 	var path string
 	var lines, sum int64
-	rows, err := a.QueryContext(a.ctx, `SELECT l.path, l.lines, l.applied + l.superseded + l.filtered + l.quarantined + l.blank AS accounted
+	rows, err := a.QueryContext(a.ctx,
+		`SELECT l.path, l.lines, l.applied + l.superseded + l.filtered + l.quarantined + l.blank AS accounted
 		FROM `+a.ledger+` AS l JOIN `+a.files+` AS f ON f.path = l.path AND f.etag = l.etag
 		WHERE l.export = ? AND (accounted <> l.lines OR l.superseded < 0) LIMIT 1`, a.s.batch.Export)
 	if err != nil {
@@ -336,19 +366,24 @@ func (a *attempt) checkCounts() error {
 		if err := rows.Scan(&path, &lines, &sum); err != nil {
 			return fmt.Errorf("check the counts: %w", err)
 		}
-		return fault.Permanentf("file %s has %d lines, but %d are accounted for: prepare it again", path, lines, sum)
+		return fault.Permanentf("file %s has %d lines, but %d are accounted for: prepare it again",
+			path, lines, sum)
 	}
 	return rows.Err()
 }
 
 // ledger lists the committed files of an export.
-func (db *database) ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (db *database) ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	there, err := db.columns(ctx, schema)
 	if err != nil || there[warehouse.LedgerTable] == nil {
 		return nil, err
 	}
-	rows, err := db.QueryContext(ctx, "SELECT path, etag, type, lines, applied, superseded, filtered, quarantined, blank, deleted FROM "+
-		tableName(schema, warehouse.LedgerTable)+" WHERE export = ? ORDER BY committed_at, path, etag", export)
+	rows, err := db.QueryContext(ctx,
+		"SELECT path, etag, type, lines, applied, superseded, filtered, quarantined, blank, deleted FROM "+
+			tableName(schema, warehouse.LedgerTable)+
+			" WHERE export = ? ORDER BY committed_at, path, etag", export)
 	if err != nil {
 		return nil, classified(err)
 	}
@@ -356,7 +391,8 @@ func (db *database) ledger(ctx context.Context, schema, export string) ([]pipeli
 	var out []pipeline.LedgerEntry
 	for rows.Next() {
 		var e pipeline.LedgerEntry
-		if err := rows.Scan(&e.Path, &e.ETag, &e.Type, &e.Lines, &e.Applied, &e.Superseded, &e.Filtered, &e.Quarantined, &e.Blank, &e.Deleted); err != nil {
+		if err := rows.Scan(&e.Path, &e.ETag, &e.Type, &e.Lines, &e.Applied, &e.Superseded,
+			&e.Filtered, &e.Quarantined, &e.Blank, &e.Deleted); err != nil {
 			return nil, err
 		}
 		out = append(out, e)

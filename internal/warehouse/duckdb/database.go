@@ -159,7 +159,7 @@ func attachError(ctx context.Context, path string, m mode, err error) error {
 		errors.Is(cause, os.ErrNotExist) {
 		return fault.Permanentf("open database: %w", cause)
 	}
-	return fault.Transientf("database %s is in use by another process, or is no DuckDB file: %w",
+	return fault.Transientf("database %s is in use by another process, or is not a DuckDB file: %w",
 		path, err)
 }
 

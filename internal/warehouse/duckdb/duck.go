@@ -177,7 +177,7 @@ func (w *Warehouse) Ledger(
 
 func (w *Warehouse) makeFolder() error {
 	if err := os.MkdirAll(filepath.Dir(w.o.Path), 0o700); err != nil {
-		return fault.Permanentf("make the folder of the database: %w", err)
+		return fault.Permanentf("create the folder of the database: %w", err)
 	}
 	return nil
 }

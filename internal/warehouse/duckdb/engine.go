@@ -117,7 +117,7 @@ func CheckFile(path string) error {
 	} else if err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
 		return fault.Permanentf("open database %s: %w", path, err)
 	}
-	return fault.Permanentf("open database: %s is no DuckDB file", path)
+	return fault.Permanentf("open database: %s is not a DuckDB file", path)
 }
 
 // countWait bounds Rows' wait for another writing process.

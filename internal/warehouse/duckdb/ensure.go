@@ -45,7 +45,15 @@ type wanted struct {
 
 func wantedTables(resource string, tables []flatten.Table) []wanted {
 	all := []wanted{
-		{warehouse.HeadTable(resource), []column{{"id", "VARCHAR"}, {"version", "VARCHAR"}, {"deleted", "BOOLEAN"}, {"view_set", "INTEGER"}}},
+		{
+			warehouse.HeadTable(resource),
+			[]column{
+				{"id", "VARCHAR"},
+				{"version", "VARCHAR"},
+				{"deleted", "BOOLEAN"},
+				{"view_set", "INTEGER"},
+			},
+		},
 		{warehouse.LedgerTable, []column{
 			{"path", "VARCHAR"},
 			{"etag", "VARCHAR"},
@@ -85,7 +93,9 @@ func (s *session) ensure(ctx context.Context, db *database, batch *staged) error
 
 // ensure creates missing parts: the schema, its tables, their columns. Columns that the views no
 // longer have stay; a column with another type is refused, because its values would be lost.
-func (db *database) ensure(ctx context.Context, schema, resource string, tables []flatten.Table) error {
+func (db *database) ensure(
+	ctx context.Context, schema, resource string, tables []flatten.Table,
+) error {
 	there, err := db.columns(ctx, schema)
 	if err != nil {
 		return err
@@ -107,7 +117,8 @@ func (db *database) ensure(ctx context.Context, schema, resource string, tables 
 	if err := errors.Join(faults...); err != nil {
 		return &fault.Error{
 			Class: fault.Permanent, Err: err,
-			Remedy: "give the view's column another name, " + warehouse.Rebuilding("duckdb:FILE", schema, resource),
+			Remedy: "give the view's column another name, " +
+				warehouse.Rebuilding("duckdb:FILE", schema, resource),
 		}
 	}
 	if len(ddl) == 0 {
@@ -151,8 +162,9 @@ func missingColumns(schema string, want wanted, there map[string]string) (ddl []
 			ddl = append(ddl, "ALTER TABLE "+table+" ALTER COLUMN "+name(c.name)+
 				" TYPE TIMESTAMP USING "+lastUpdated(""))
 		case known && kind != c.kind:
-			faults = append(faults, fmt.Errorf("column %s.%s is %s in the database and %s in the view",
-				want.table, c.name, kind, c.kind))
+			faults = append(faults,
+				fmt.Errorf("column %s.%s is %s in the database and %s in the view",
+					want.table, c.name, kind, c.kind))
 		case !known && there != nil:
 			ddl = append(ddl, "ALTER TABLE "+table+" ADD COLUMN "+name(c.name)+" "+c.kind)
 		case !known:
@@ -171,7 +183,9 @@ func tableName(schema, table string) string {
 
 // columns returns the types of all columns of a schema, by table and name in lower case, because
 // DuckDB ignores case; nil if the schema does not exist.
-func (db *database) columns(ctx context.Context, schema string) (map[string]map[string]string, error) {
+func (db *database) columns(
+	ctx context.Context, schema string,
+) (map[string]map[string]string, error) {
 	rows, err := db.QueryContext(ctx, `SELECT lower(t.table_name), lower(c.column_name), c.data_type
 		FROM duckdb_schemas() s
 		LEFT JOIN duckdb_tables() t ON t.database_name = s.database_name AND t.schema_name = s.schema_name

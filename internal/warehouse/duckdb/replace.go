@@ -39,7 +39,10 @@ func (w *Warehouse) alone(ctx context.Context, do func(*database) error) error {
 }
 
 // replace is the transaction. names begin with the head's.
-func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Replacement, names []string, there map[string]map[string]string) error {
+func (w *Warehouse) replace(
+	ctx context.Context, db *database, r warehouse.Replacement, names []string,
+	there map[string]map[string]string,
+) error {
 	exec := func(step, statement string, args ...any) error {
 		w.o.before(step)
 		if _, err := db.ExecContext(ctx, statement, args...); err != nil {
@@ -53,20 +56,28 @@ func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Repla
 		}
 	}
 	if head := there[strings.ToLower(names[0])]; head != nil {
-		if missing, err := missingColumns(r.Schema, wantedTables(r.Type, nil)[0], head); err != nil || len(missing) > 0 {
+		if missing, err := missingColumns(r.Schema, wantedTables(r.Type, nil)[0],
+			head); err != nil || len(missing) > 0 {
 			return r.Untold(r.Schema + "." + warehouse.HeadTable(r.Type))
 		}
-		join := tableName(r.Schema, names[0]) + " AS h LEFT JOIN " + tableName(r.From, names[0]) + " AS n ON n.id = h.id"
+		join := tableName(r.Schema, names[0]) + " AS h LEFT JOIN " + tableName(r.From, names[0]) +
+			" AS n ON n.id = h.id"
 		var lacking int64
 		w.o.before("compare")
-		if err := db.QueryRowContext(ctx, "SELECT count(*) FROM "+join+" WHERE (n.id IS NULL AND NOT h.deleted) OR n.version < h.version").Scan(&lacking); err != nil {
+		if err := db.QueryRowContext(ctx,
+			"SELECT count(*) FROM "+join+
+				" WHERE (n.id IS NULL AND NOT h.deleted) OR n.version < h.version").Scan(
+			&lacking); err != nil {
 			return fmt.Errorf("compare with what is there: %w", classified(err))
 		}
 		if lacking > 0 {
 			return r.Lacks(lacking)
 		}
 		// A full export does not list deleted resources, and older versions of them must lose.
-		if err := exec("tombstones", "INSERT INTO "+tableName(r.From, names[0])+" SELECT h.id, h.version, h.deleted, h.view_set FROM "+join+" WHERE n.id IS NULL AND h.deleted"); err != nil {
+		if err := exec("tombstones",
+			"INSERT INTO "+tableName(r.From, names[0])+
+				" SELECT h.id, h.version, h.deleted, h.view_set FROM "+join+
+				" WHERE n.id IS NULL AND h.deleted"); err != nil {
 			return err
 		}
 	}
@@ -74,16 +85,22 @@ func (w *Warehouse) replace(ctx context.Context, db *database, r warehouse.Repla
 		if err := exec("drop", "DROP TABLE IF EXISTS "+tableName(r.Schema, table)); err != nil {
 			return err
 		}
-		if err := exec("copy", "CREATE TABLE "+tableName(r.Schema, table)+" AS FROM "+tableName(r.From, table)); err != nil {
+		if err := exec("copy",
+			"CREATE TABLE "+tableName(r.Schema, table)+" AS FROM "+
+				tableName(r.From, table)); err != nil {
 			return err
 		}
 	}
 	ledger := tableName(r.Schema, warehouse.LedgerTable)
 	if there[warehouse.LedgerTable] == nil {
-		if err := exec("ledger", "CREATE TABLE "+ledger+" AS FROM "+tableName(r.From, warehouse.LedgerTable)+" WHERE type = ?", r.Type); err != nil {
+		if err := exec("ledger",
+			"CREATE TABLE "+ledger+" AS FROM "+tableName(r.From, warehouse.LedgerTable)+
+				" WHERE type = ?", r.Type); err != nil {
 			return err
 		}
-	} else if err := exec("ledger", "INSERT INTO "+ledger+" BY NAME FROM "+tableName(r.From, warehouse.LedgerTable)+" WHERE type = ?", r.Type); err != nil {
+	} else if err := exec("ledger",
+		"INSERT INTO "+ledger+" BY NAME FROM "+tableName(r.From, warehouse.LedgerTable)+
+			" WHERE type = ?", r.Type); err != nil {
 		return err
 	}
 	w.o.before("commit")
@@ -97,7 +114,8 @@ func (w *Warehouse) Discard(ctx context.Context, schema string) error {
 	}
 	return w.alone(ctx, func(db *database) error {
 		w.o.before("discard")
-		if _, err := db.ExecContext(ctx, "DROP SCHEMA IF EXISTS "+name(attached)+"."+name(schema)+" CASCADE"); err != nil {
+		if _, err := db.ExecContext(ctx,
+			"DROP SCHEMA IF EXISTS "+name(attached)+"."+name(schema)+" CASCADE"); err != nil {
 			return classified(err)
 		}
 		return nil

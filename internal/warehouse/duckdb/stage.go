@@ -79,7 +79,8 @@ func (s *staged) known(f pipeline.PreparedFile) error {
 			return t.Name == table
 		}) {
 			return fault.Transientf(
-				"file %s has rows of table %s, which is no view of plan %s here", f.Path, table,
+				"file %s has rows of table %s, which is not a view of plan %s in this program",
+				f.Path, table,
 				s.batch.Plan)
 		}
 	}
@@ -154,7 +155,7 @@ func sameColumns(p *parquet.File, path string, t flatten.Table) error {
 	slices.Sort(want)
 	slices.Sort(got)
 	if !slices.Equal(want, got) {
-		return fault.Transientf("%s has other columns than the view has here", path)
+		return fault.Transientf("%s has other columns than the view in this program", path)
 	}
 	return nil
 }

@@ -114,7 +114,9 @@ type definer struct{ core }
 
 // ensure creates missing parts of the schema and drops the stages of dead attempts. fresh reports
 // whether tables were created.
-func (w *definer) ensure(ctx context.Context, s session, t statements.Target) (fresh bool, err error) {
+func (w *definer) ensure(
+	ctx context.Context, s session, t statements.Target,
+) (fresh bool, err error) {
 	if err := w.collation(ctx, s); err != nil {
 		return false, err
 	}
@@ -184,7 +186,8 @@ func (w *definer) rowVersions(ctx context.Context, s session) error {
 	if err != nil && !w.engine.RowVersions && tds.Number(err) != 0 {
 		// Only a warning depends on the answer, and some servers that resemble SQL Server cannot
 		// give it.
-		w.o.Log.DebugContext(ctx, "the server does not tell of READ_COMMITTED_SNAPSHOT", "error", err)
+		w.o.Log.DebugContext(ctx, "the server does not tell of READ_COMMITTED_SNAPSHOT", "error",
+			err)
 		s.GoOn()
 		return nil
 	}
@@ -196,11 +199,15 @@ func (w *definer) rowVersions(ctx context.Context, s session) error {
 	case on:
 	case w.engine.RowVersions:
 		return &fault.Error{
-			Class: fault.Permanent, Err: fmt.Errorf("database %s: READ_COMMITTED_SNAPSHOT is off, so that readers would see half a commit", w.o.Server),
-			Remedy: "run " + remedy + " in its master database, while nobody is connected; fhirsynapse sql setup prints it with the rest of the set-up",
+			Class: fault.Permanent,
+			Err: fmt.Errorf(
+				"database %s: READ_COMMITTED_SNAPSHOT is off, so that readers would see half a commit", w.o.Server),
+			Remedy: "run " + remedy +
+				" in its master database, while nobody is connected; fhirsynapse sql setup prints it with the rest of the set-up",
 		}
 	default:
-		w.o.Log.WarnContext(ctx, "READ_COMMITTED_SNAPSHOT is off: a statement that reads several tables while a commit is under way may see some of them before it and some after", "remedy", remedy)
+		w.o.Log.WarnContext(ctx,
+			"READ_COMMITTED_SNAPSHOT is off: a statement that reads several tables while a commit is under way may see some of them before it and some after", "remedy", remedy)
 	}
 	return nil
 }
@@ -212,7 +219,9 @@ func (w *definer) collation(ctx context.Context, s session) error {
 		return nil
 	}
 	var collation string
-	err := s.query(ctx, statements.CollationQuery(), func(scan func(...any) error) error { return scan(&collation) })
+	err := s.query(ctx, statements.CollationQuery(), func(scan func(...any) error) error {
+		return scan(&collation)
+	})
 	if err == nil {
 		err = statements.CheckCollation(collation)
 	}
@@ -221,7 +230,10 @@ func (w *definer) collation(ctx context.Context, s session) error {
 }
 
 // define creates the schema and its tables, if any are missing.
-func (w *definer) define(ctx context.Context, s session, t statements.Target, there statements.Catalog, todo []statements.Statement) error {
+func (w *definer) define(
+	ctx context.Context, s session, t statements.Target, there statements.Catalog,
+	todo []statements.Statement,
+) error {
 	if len(todo) == 0 {
 		return nil
 	}
@@ -232,7 +244,8 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 		return err
 	}
 	if w.engine.TransactionalDDL {
-		todo = append([]statements.Statement{{Step: "begin", Text: "BEGIN TRANSACTION"}}, append(todo, statements.Statement{Step: "commit", Text: "COMMIT TRANSACTION"})...)
+		todo = append([]statements.Statement{{Step: "begin", Text: "BEGIN TRANSACTION"}},
+			append(todo, statements.Statement{Step: "commit", Text: "COMMIT TRANSACTION"})...)
 	}
 	if lock, needed := t.LockRow(); needed {
 		todo = append(todo, lock)
@@ -244,7 +257,9 @@ func (w *definer) define(ctx context.Context, s session, t statements.Target, th
 }
 
 // createSchemas creates the schemas that do not exist.
-func (w *definer) createSchemas(ctx context.Context, s session, t statements.Target, there statements.Catalog) error {
+func (w *definer) createSchemas(
+	ctx context.Context, s session, t statements.Target, there statements.Catalog,
+) error {
 	for _, schema := range there.Lacks(t.Schemas()) {
 		_, known, err := s.number(ctx, t.SchemaQuery(schema))
 		if err != nil {
@@ -267,7 +282,8 @@ const conflictTries = 15
 // alone runs a transaction with exclusive access, and repeats it after a conflict: the stage is
 // still there. Some engines find a conflict at COMMIT; happened, unless nil, is asked then.
 func (w *Warehouse) alone(
-	ctx context.Context, s session, t statements.Target, all []statements.Statement, happened func() (bool, error),
+	ctx context.Context, s session, t statements.Target, all []statements.Statement,
+	happened func() (bool, error),
 ) error {
 	for try := 1; ; try++ {
 		err := w.transaction(ctx, s, t, all)
@@ -293,7 +309,9 @@ func (w *Warehouse) alone(
 // than the lock timeout.
 const lockPatience = 20 * time.Second
 
-func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Target, all []statements.Statement) error {
+func (w *Warehouse) transaction(
+	ctx context.Context, s session, t statements.Target, all []statements.Statement,
+) error {
 	for _, st := range all {
 		var err error
 		switch st.Step {
@@ -306,7 +324,9 @@ func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Tar
 				if err := scan(&path, &lines, &accounted); err != nil {
 					return err
 				}
-				return fault.Permanentf("file %s has %d lines, but %d are accounted for: prepare it again", path, lines, accounted)
+				return fault.Permanentf(
+					"file %s has %d lines, but %d are accounted for: prepare it again", path, lines,
+					accounted)
 			})
 		default:
 			_, err = s.exec(ctx, st)
@@ -318,8 +338,12 @@ func (w *Warehouse) transaction(ctx context.Context, s session, t statements.Tar
 	return nil
 }
 
-func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st statements.Statement) error {
-	busy := &fault.Error{After: lockPatience, Err: errors.New("another committer is at the same tables")}
+func (w *Warehouse) lock(
+	ctx context.Context, s session, t statements.Target, st statements.Statement,
+) error {
+	busy := &fault.Error{
+		After: lockPatience, Err: errors.New("another committer is at the same tables"),
+	}
 	if w.engine.Exclusion == statements.LockRow {
 		waiting, cancel := context.WithTimeout(ctx, w.o.LockWait)
 		n, err := s.exec(waiting, st)
@@ -333,7 +357,8 @@ func (w *Warehouse) lock(ctx context.Context, s session, t statements.Target, st
 			return err
 		}
 		if n == 0 {
-			return fmt.Errorf("the lock table of %s in schema %s has no row: %w", t.Type, t.Schemas()[1], w.restoreLock(ctx, s, t))
+			return fmt.Errorf("the lock table of %s in schema %s has no row: %w", t.Type,
+				t.Schemas()[1], w.restoreLock(ctx, s, t))
 		}
 		return nil
 	}
@@ -354,7 +379,9 @@ func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Tar
 	return tds.Retry(statements.StepLock, errors.New("it has one again"))
 }
 
-var rollBack = statements.Statement{Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION"}
+var rollBack = statements.Statement{
+	Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
+}
 
 // afterwards drops the stage of a finished commit and creates statistics on new tables. Failures
 // are only logged, because a later commit drops the remains.
@@ -401,7 +428,8 @@ func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
 			return
 		}
 		if dead == 1 || tds.Number(err) != 0 {
-			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(a.Stage), "error", err)
+			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(a.Stage),
+				"error", err)
 			return
 		}
 		w.pool.DropIdle()

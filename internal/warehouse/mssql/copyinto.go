@@ -28,7 +28,10 @@ const (
 )
 
 // copyInto fills the stage of an attempt from files.
-func (w *stager) copyInto(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) copyInto(
+	ctx context.Context, s session, a statements.Attempt, plan string,
+	files []pipeline.PreparedFile,
+) error {
 	if err := w.copyFiles(ctx, s, a, files); err != nil {
 		return err
 	}
@@ -108,7 +111,10 @@ func (w *stager) copyParts(
 }
 
 // copyTable runs one COPY INTO per portion of the files, and checks the number of rows.
-func (w *stager) copyTable(ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File, rows int64) error {
+func (w *stager) copyTable(
+	ctx context.Context, s session, a statements.Attempt, t statements.Table, files []pipeline.File,
+	rows int64,
+) error {
 	for _, urls := range w.portions(files) {
 		if _, err := s.exec(ctx, a.CopyParquet(t, urls)); err != nil {
 			return err
@@ -153,7 +159,9 @@ func (w *stager) portions(files []pipeline.File) [][]string {
 }
 
 // mergeFiles writes the list of the batch's files.
-func (w *stager) mergeFiles(ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile) ([]pipeline.File, error) {
+func (w *stager) mergeFiles(
+	ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile,
+) ([]pipeline.File, error) {
 	t := a.Files()
 	m := w.merge(ctx, a, t)
 	group := parquet.Group{}
@@ -188,7 +196,9 @@ func (w *stager) mergeFiles(ctx context.Context, a statements.Attempt, files []p
 const fileColumn = "_file"
 
 // mergePart writes the rows of one prepared file.
-func (w *stager) mergePart(ctx context.Context, m, large *merged, p part, kinds map[string]sof.Column) (err error) {
+func (w *stager) mergePart(
+	ctx context.Context, m, large *merged, p part, kinds map[string]sof.Column,
+) (err error) {
 	in, err := w.openSource(ctx, p.path, p.rows)
 	if err != nil {
 		return err
@@ -235,10 +245,14 @@ func (w *stager) mergePart(ctx context.Context, m, large *merged, p part, kinds 
 }
 
 // place writes a row in the form that the engine can read.
-func (m *merged) place(large *merged, p part, row parquet.Row, size, longest int, kinds map[string]sof.Column) error {
+func (m *merged) place(
+	large *merged, p part, row parquet.Row, size, longest int, kinds map[string]sof.Column,
+) error {
 	e := m.w.engine
 	if e.LongestText > 0 && longest > e.LongestText {
-		return fault.Permanentf("%s has a value of %d bytes, %s takes at most %d: leave the column out of the view", p.path, longest, e.Name, e.LongestText)
+		return fault.Permanentf(
+			"%s has a value of %d bytes, %s takes at most %d: leave the column out of the view",
+			p.path, longest, e.Name, e.LongestText)
 	}
 	// The engine counts two bytes per character, and a text never has more characters than bytes.
 	if !m.w.o.Lines && (e.LongestRow == 0 || 2*size <= e.LongestRow) {

@@ -17,7 +17,9 @@ import (
 // compared with prepare's.
 
 // bulkDocs copies the documents of all files.
-func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) bulkDocs(
+	ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile,
+) error {
 	b := s.bulk(ctx, a.Docs())
 	for i, f := range files {
 		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
@@ -25,7 +27,8 @@ func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, 
 				s.End()
 				return err
 			}
-			if err := b.add([]any{int64(i), line.Line, string(line.JSON)}, len(line.JSON)); err != nil {
+			if err := b.add([]any{int64(i), line.Line, string(line.JSON)},
+				len(line.JSON)); err != nil {
 				return err
 			}
 		}
@@ -35,14 +38,17 @@ func (w *stager) bulkDocs(ctx context.Context, s session, a statements.Attempt, 
 
 // copyDocs writes the documents of all files again, each with the numbers of its file and line, and
 // lets the engine read them.
-func (w *stager) copyDocs(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) copyDocs(
+	ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile,
+) error {
 	m := w.merge(ctx, a, a.Docs()).lines()
 	var n int64
 	for i, f := range files {
 		n += f.Done.Heads
 		for line, err := range warehouse.Resources(ctx, w.o.Lake, f, w.o.LineLimit) {
 			if most := w.engine.LongestDocument; err == nil && most > 0 && len(line.JSON) > most {
-				err = fault.Permanentf("file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native (load: --transform native)", f.Path, line.Line, len(line.JSON), w.engine.Name, most)
+				err = fault.Permanentf(
+					"file %s: line %d has %d bytes, %s takes at most %d: set WarehouseTransform to native (load: --transform native)", f.Path, line.Line, len(line.JSON), w.engine.Name, most)
 			}
 			if err == nil {
 				err = m.addLine(fmt.Appendf(nil, "%d\x0b%d\x0b%s\n", i, line.Line, line.JSON))
@@ -68,7 +74,10 @@ func (w *stager) copyDocs(ctx context.Context, s session, a statements.Attempt, 
 }
 
 // shred computes the rows of all views and checks their number.
-func (w *stager) shred(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) shred(
+	ctx context.Context, s session, a statements.Attempt, plan string,
+	files []pipeline.PreparedFile,
+) error {
 	views, err := w.o.Documents(plan)
 	if err != nil {
 		return fmt.Errorf("read the views of plan %s: %w", plan, err)
@@ -93,7 +102,8 @@ func (w *stager) shred(ctx context.Context, s session, a statements.Attempt, pla
 			return err
 		}
 		if n != want {
-			return fault.Permanentf("view %s gives %d rows in %s and %d in prepare: set WarehouseTransform to native (load: --transform native), and report it", v.Name, n, a.Name, want)
+			return fault.Permanentf(
+				"view %s gives %d rows in %s and %d in prepare: set WarehouseTransform to native (load: --transform native), and report it", v.Name, n, a.Name, want)
 		}
 	}
 	return nil

@@ -31,7 +31,8 @@ func newTransforming(t *testing.T, engine tsql.Engine) *transforming {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &transforming{store: &store{engine: engine, lake: lake}}
 	w.db = tables.New(tables.Options{
-		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch, Dialect: eval.Dialect{Varchar: engine == tsql.Fabric},
+		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: w.fetch,
+		Dialect: eval.Dialect{Varchar: engine == tsql.Fabric},
 	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: w.db.Session})
 	if err != nil {
@@ -50,7 +51,8 @@ func (w *transforming) open(t *testing.T) *mssql.Warehouse {
 		t.Fatal(err)
 	}
 	c, err := mssql.Open(mssql.Options{
-		Server: server, Lake: w.Lake, Views: w.Views.Tables, Documents: w.Views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir(),
+		Server: server, Lake: w.Lake, Views: w.Views.Tables, Documents: w.Views,
+		StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir(),
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -60,7 +62,8 @@ func (w *transforming) open(t *testing.T) *mssql.Warehouse {
 }
 
 func patientLine(id string, version int, rest string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"}%s}`+"\n", id, version, version, rest)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"versionId":"%d","lastUpdated":"2024-01-01T%02d:00:00Z"}%s}`+"\n", id, version, version, rest)
 }
 
 // Staged documents lead to the same tables.
@@ -72,8 +75,12 @@ func TestTheEngineMakesTheRows(t *testing.T) {
 		w := newTransforming(t, engine)
 		model := refwarehouse.NewWarehouse(w.Lake, w.Views.Tables)
 		for i, texts := range [][]string{
-			{patientLine("a", 1, name) + "\n{broken\n" + patientLine("b", 1, ""), patientLine("a", 1, name)},
-			{patientLine("a", 3, `,"name":[{"family":"newer"}]`) + patientLine("a", 2, name) + patientLine("A", 1, name)},
+			{
+				patientLine("a", 1, name) + "\n{broken\n" + patientLine("b", 1, ""),
+				patientLine("a", 1, name),
+			},
+			{patientLine("a", 3, `,"name":[{"family":"newer"}]`) + patientLine("a", 2, name) +
+				patientLine("A", 1, name)},
 			{patientLine("b", 1, gone), "", patientLine("c", 1, name)},
 		} {
 			b := w.Prepare(t, fmt.Sprint("plan-", i), texts...)
@@ -105,12 +112,14 @@ func TestRowsThatTheEngineDoesNotMake(t *testing.T) {
 	w := newTransforming(t, tsql.SQLServer)
 	b := w.Prepare(t, "plan-1", patientLine("a", 1, `,"name":[{"family":"A"}]`))
 	b.Files[0].Done.Rows["patient_name"]++
-	if err := w.open(t).Commit(t.Context(), b); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "view patient_name gives 1 rows") {
+	if err := w.open(t).Commit(t.Context(), b); fault.Of(err) != fault.Permanent ||
+		!strings.Contains(fmt.Sprint(err), "view patient_name gives 1 rows") {
 		t.Errorf("error: %v", err)
 	}
 	// A file that was rewritten after prepare is not read.
 	b = w.Prepare(t, "plan-1", patientLine("a", 1, ""))
-	if _, err := w.Lake.Put(t.Context(), pipeline.Landing, b.Files[0].Path, strings.NewReader("{}\n")); err != nil {
+	if _, err := w.Lake.Put(t.Context(), pipeline.Landing, b.Files[0].Path,
+		strings.NewReader("{}\n")); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.open(t).Commit(t.Context(), b); err == nil {

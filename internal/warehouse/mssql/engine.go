@@ -38,7 +38,8 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	}
 	o := Options{
 		CommitRows: rows, Lines: lines,
-		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL, LineLimit: r.LineLimit,
+		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL,
+		LineLimit:  r.LineLimit,
 		Statements: r.Statements, TempDir: r.TempDir, Now: r.Now, Log: r.Log,
 	}
 	if r.EngineTransforms {

@@ -51,7 +51,9 @@ func (f *faults) of(r sqlserver.Request) sqlserver.Fault {
 	return what
 }
 
-func (f *faults) next(r sqlserver.Request) (what sqlserver.Fault, then func(), each func(sqlserver.Request)) {
+func (f *faults) next(
+	r sqlserver.Request,
+) (what sqlserver.Fault, then func(), each func(sqlserver.Request)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if f.left == 0 {
@@ -93,7 +95,8 @@ func newWorld(t *testing.T, engine tsql.Engine) *world {
 	f := &faults{}
 	w := &world{store: newStore(t, engine, f.of), faults: f, lake: pipelinetest.NewMemoryLake(now)}
 	first := w.prepare(t, "plan-1", line("a", 8, "A")+line("b", 8, "B"))
-	w.second = w.prepare(t, "plan-2", line("a", 9, "A2")+line("a", 7, "A0")+line("b", 7, "B0")+line("c", 9, "C"))
+	w.second = w.prepare(t, "plan-2",
+		line("a", 9, "A2")+line("a", 7, "A0")+line("b", 7, "B0")+line("c", 9, "C"))
 	model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
 	for _, step := range []struct {
 		batch pipeline.Batch
@@ -116,7 +119,8 @@ func newWorld(t *testing.T, engine tsql.Engine) *world {
 }
 
 func line(id string, hour int, family string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
 }
 
 func (w *world) prepare(t *testing.T, export, lines string) pipeline.Batch {
@@ -124,20 +128,27 @@ func (w *world) prepare(t *testing.T, export, lines string) pipeline.Batch {
 	return w.prepareFor(t, faultViews, "Patient", export, lines)
 }
 
-func (w *world) prepareFor(t *testing.T, views flattentest.Views, resourceType, export, lines string) pipeline.Batch {
+func (w *world) prepareFor(
+	t *testing.T, views flattentest.Views, resourceType, export, lines string,
+) pipeline.Batch {
 	t.Helper()
 	f, err := flatten.NewFlattener(flatten.Options{Lake: w.lake, Views: views})
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := pipeline.Flattening{Plan: "plan", Type: resourceType, Path: export + ".ndjson", Dir: export}
+	in := pipeline.Flattening{
+		Plan: "plan", Type: resourceType, Path: export + ".ndjson", Dir: export,
+	}
 	done, err := f.Flatten(t.Context(), in, strings.NewReader(lines))
 	if err != nil {
 		t.Fatal(err)
 	}
-	return pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: resourceType, ViewSet: 1, Attempt: "a1", Files: []pipeline.PreparedFile{
-		{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
-	}}
+	return pipeline.Batch{
+		Schema: "fhir", Plan: "plan", Export: export, Type: resourceType, ViewSet: 1, Attempt: "a1",
+		Files: []pipeline.PreparedFile{
+			{File: pipeline.File{Path: in.Path, ETag: "1"}, Dir: in.Dir, Done: done},
+		},
+	}
 }
 
 // stages returns the remaining tables of attempts.
@@ -156,7 +167,8 @@ func blindCommits(requests []sqlserver.Request) int {
 	blind, committed := 0, false
 	for _, r := range requests {
 		switch {
-		case strings.HasPrefix(r.Text, "SELECT") && strings.Contains(r.Text, "[_ledger]") && strings.Contains(r.Text, "[etag]"):
+		case strings.HasPrefix(r.Text, "SELECT") && strings.Contains(r.Text, "[_ledger]") &&
+			strings.Contains(r.Text, "[etag]"):
 			committed = false
 		case r.Text == "COMMIT TRANSACTION" && committed:
 			blind++
@@ -168,10 +180,14 @@ func blindCommits(requests []sqlserver.Request) int {
 }
 
 var kindsOfFault = map[string]sqlserver.Fault{
-	"cut before it":       {CutBefore: true},
-	"cut after it":        {CutAfter: true},
-	"failing over":        {Error: &sqlserver.Error{Number: 40197, Message: "The service has encountered an error.", Severity: 17}},
-	"a conflict of other": {Error: &sqlserver.Error{Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16}},
+	"cut before it": {CutBefore: true},
+	"cut after it":  {CutAfter: true},
+	"failing over": {Error: &sqlserver.Error{
+		Number: 40197, Message: "The service has encountered an error.", Severity: 17,
+	}},
+	"a conflict of other": {Error: &sqlserver.Error{
+		Number: 24556, Message: "Snapshot isolation transaction aborted.", Severity: 16,
+	}},
 }
 
 // After one fault at any request the commit succeeds by itself, exactly once.
@@ -180,7 +196,8 @@ func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 	for _, engine := range enginesUnderTest() {
 		for kind, what := range kindsOfFault {
 			// The engines share most statements. These two engines show the differences.
-			if engine != tsql.SQLServer && (testing.Short() || !what.CutAfter && what.Error == nil) {
+			if engine != tsql.SQLServer &&
+				(testing.Short() || !what.CutAfter && what.Error == nil) {
 				continue
 			}
 			t.Run(string(engine)+" "+kind, func(t *testing.T) {
@@ -256,7 +273,9 @@ func TestADeadServerLeavesAllOrNothing(t *testing.T) {
 		if engine != tsql.SQLServer && testing.Short() {
 			continue
 		}
-		for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
+		for kind, what := range map[string]sqlserver.Fault{
+			"before": {CutBefore: true}, "after": {CutAfter: true},
+		} {
 			t.Run(string(engine)+" cut "+kind, func(t *testing.T) {
 				t.Parallel()
 				for n := 1; ; n += strideOf(engine) {
@@ -298,8 +317,10 @@ func TestACancelledCommitLeavesNothingOpen(t *testing.T) {
 				if err != nil && !errors.Is(err, context.Canceled) {
 					t.Errorf("stopped at %d, %s: %v", n, hit, err)
 				}
-				if got := w.Content(t, "fhir"); !cmp.Equal(w.before, got) && !cmp.Equal(w.after, got) {
-					t.Errorf("stopped at %d, %s: the tables are half way:\n%s", n, hit, cmp.Diff(w.after, got))
+				if got := w.Content(t, "fhir"); !cmp.Equal(w.before, got) &&
+					!cmp.Equal(w.after, got) {
+					t.Errorf("stopped at %d, %s: the tables are half way:\n%s", n, hit,
+						cmp.Diff(w.after, got))
 				}
 				w.second.Attempt = "a2"
 				if err := c.Commit(t.Context(), w.second); err != nil {
@@ -323,7 +344,8 @@ func deadServer(t *testing.T, w *world, n int, what sqlserver.Fault) (died bool)
 	got := w.Content(t, "fhir")
 	before, after := cmp.Equal(w.before, got), cmp.Equal(w.after, got)
 	if !before && !after || err == nil && !after {
-		t.Errorf("dead from %d, %s: error %v, and the tables are half way:\n%s", n, hit, err, cmp.Diff(w.after, got))
+		t.Errorf("dead from %d, %s: error %v, and the tables are half way:\n%s", n, hit, err,
+			cmp.Diff(w.after, got))
 	}
 	w.second.Attempt = "a2"
 	if err := c.Commit(t.Context(), w.second); err != nil {

@@ -118,7 +118,8 @@ func TestACommitInGroupsIsKilledAnywhere(t *testing.T) {
 				if d := cmp.Diff(states[3], w.Content(t, "fhir")); d != "" {
 					t.Errorf("%s: again: tables (-model +got):\n%s", where, d)
 				}
-				if entries, err = c.Ledger(t.Context(), "fhir", "plan-2"); err != nil || len(entries) != 3 {
+				if entries, err = c.Ledger(t.Context(), "fhir", "plan-2"); err != nil ||
+					len(entries) != 3 {
 					t.Errorf("%s: ledger %+v, %v", where, entries, err)
 				}
 				for _, e := range entries {

@@ -34,12 +34,14 @@ func TestAllRowsAsLines(t *testing.T) {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
 			pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store {
-				return linesStore{newStore(t, engine, func(r sqlserver.Request) (f sqlserver.Fault) {
-					if strings.Contains(r.Text, "FILE_TYPE = 'PARQUET'") {
-						f.Error = &sqlserver.Error{Number: 105019, Message: "no Parquet here"}
-					}
-					return f
-				})}
+				return linesStore{
+					newStore(t, engine, func(r sqlserver.Request) (f sqlserver.Fault) {
+						if strings.Contains(r.Text, "FILE_TYPE = 'PARQUET'") {
+							f.Error = &sqlserver.Error{Number: 105019, Message: "no Parquet here"}
+						}
+						return f
+					}),
+				}
 			})
 		})
 	}

@@ -74,7 +74,9 @@ func (w *stager) merge(ctx context.Context, a statements.Attempt, t statements.T
 
 // lines returns the writer of the rows as JSON.
 func (m *merged) lines() *merged {
-	return &merged{w: m.w, ctx: m.ctx, table: m.table, prefix: m.prefix + "-large", ending: ".ndjson"}
+	return &merged{
+		w: m.w, ctx: m.ctx, table: m.table, prefix: m.prefix + "-large", ending: ".ndjson",
+	}
 }
 
 func (m *merged) open() {
@@ -90,7 +92,8 @@ func (m *merged) open() {
 	if m.schema != nil {
 		// Some readers do not support pages of version 2 or the newer encodings.
 		m.written = &counted{Writer: w}
-		m.rows = parquet.NewGenericWriter[any](m.written, m.schema, parquet.Compression(&snappy.Codec{}),
+		m.rows = parquet.NewGenericWriter[any](m.written, m.schema,
+			parquet.Compression(&snappy.Codec{}),
 			parquet.DataPageVersion(1), parquet.DefaultEncoding(&parquet.Plain))
 	}
 }

@@ -168,7 +168,9 @@ func TestTablesOfAnOlderVersionAreMovedWhateverHappens(t *testing.T) {
 		if engine == tsql.Fabric && testing.Short() {
 			continue // as the dedicated pool
 		}
-		for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
+		for kind, what := range map[string]sqlserver.Fault{
+			"before": {CutBefore: true}, "after": {CutAfter: true},
+		} {
 			t.Run(string(engine)+" cut "+kind, func(t *testing.T) {
 				t.Parallel()
 				for n := 1; ; n++ {
@@ -235,7 +237,10 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 						1000,
 					)
 					watched.each = func(r sqlserver.Request) {
-						for _, part := range []string{"sp_getapplock", "INFORMATION_SCHEMA", "ALTER SCHEMA", "DROP TABLE", "DELETE FROM", "UPDATE "} {
+						for _, part := range []string{
+							"sp_getapplock", "INFORMATION_SCHEMA", "ALTER SCHEMA", "DROP TABLE",
+							"DELETE FROM", "UPDATE ",
+						} {
 							if strings.Contains(r.Text, part) {
 								waits <- struct{}{}
 							}

@@ -41,7 +41,8 @@ func TestPagesThatEveryReaderKnows(t *testing.T) {
 					if p.PageType != format.DictionaryPage && p.PageType != format.DataPage {
 						t.Errorf("%s, %s: a page of type %s", f.Path, m.PathInSchema, p.PageType)
 					}
-					if !slices.Contains([]format.Encoding{format.Plain, format.RLEDictionary}, p.Encoding) {
+					if !slices.Contains([]format.Encoding{format.Plain, format.RLEDictionary},
+						p.Encoding) {
 						t.Errorf("%s, %s: values in %s", f.Path, m.PathInSchema, p.Encoding)
 					}
 				}

@@ -41,7 +41,9 @@ func (w *Warehouse) repaired(r warehouse.Repair) (statements.Target, error) {
 // repair changes the columns before the heads. After a kill in between, the next run finds columns
 // that fit; in the other order, a commit with the old columns would count as one with the new
 // columns.
-func (w *Warehouse) repair(ctx context.Context, s session, t statements.Target, r warehouse.Repair) error {
+func (w *Warehouse) repair(
+	ctx context.Context, s session, t statements.Target, r warehouse.Repair,
+) error {
 	if err := w.collation(ctx, s); err != nil {
 		return err
 	}
@@ -86,7 +88,8 @@ func inUse(err error, schema string) error {
 	table, _, _ := strings.Cut(column, ".")
 	return &fault.Error{
 		Class: fault.Permanent, Err: err,
-		Remedy: fmt.Sprintf("drop the statistics, constraints and views of others that use the column, or table %s.%s if the folder has the files of all exports since the last full one, and rebuild again", schema, table),
+		Remedy: fmt.Sprintf(
+			"drop the statistics, constraints and views of others that use the column, or table %s.%s if the folder has the files of all exports since the last full one, and rebuild again", schema, table),
 	}
 }
 

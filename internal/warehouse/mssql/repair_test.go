@@ -22,13 +22,20 @@ import (
 
 // repairViews are the later faultViews: one column has another type, and one is new.
 var repairViews = flattentest.Views{"plan": {
-	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family", Kind: sof.Integer}}},
-	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}, {Name: "use"}}},
+	{
+		Name: "patient", Resource: "Patient",
+		Columns: []sof.Column{{Name: "family", Kind: sof.Integer}},
+	},
+	{
+		Name: "patient_name", Resource: "Patient",
+		Columns: []sof.Column{{Name: "given"}, {Name: "use"}},
+	},
 }}
 
 // redone returns a version of a patient as repairViews flatten it.
 func redone(id string, hour int, family string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x","y"],["z",null]]}}`+"\n", id, hour, family)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x","y"],["z",null]]}}`+"\n", id, hour, family)
 }
 
 // oldWorld is a store with a, b and a tombstone t in tables of faultViews.
@@ -45,7 +52,9 @@ func oldWorld(t *testing.T, engine tsql.Engine) *world {
 }
 
 func repairOf(b pipeline.Batch) warehouse.Repair {
-	return warehouse.Repair{Plan: b.Plan, Type: b.Type, Schema: b.Schema, Lines: b.Files[0].Done.Heads}
+	return warehouse.Repair{
+		Plan: b.Plan, Type: b.Type, Schema: b.Schema, Lines: b.Files[0].Done.Heads,
+	}
 }
 
 // rebuild does the same as the command for one type.
@@ -97,11 +106,14 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 			}
 			b := w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())
 			err := c.Commit(t.Context(), b)
-			if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "column patient.family is") || !strings.Contains(fmt.Sprint(err), "--schema fhir --rebuild=Patient") {
+			if fault.Of(err) != fault.Permanent ||
+				!strings.Contains(fmt.Sprint(err), "column patient.family is") ||
+				!strings.Contains(fmt.Sprint(err), "--schema fhir --rebuild=Patient") {
 				t.Fatalf("committed: %v", err)
 			}
 			// A column is dropped manually in between.
-			if _, err := w.db.Session("pool").Batch(t.Context(), "ALTER TABLE [fhir].[patient_name] DROP COLUMN [given]", nil); err != nil {
+			if _, err := w.db.Session("pool").Batch(t.Context(),
+				"ALTER TABLE [fhir].[patient_name] DROP COLUMN [given]", nil); err != nil {
 				t.Fatal(err)
 			}
 			want := w.fresh(t, b)
@@ -116,7 +128,9 @@ func TestARefusedViewIsRebuiltInPlace(t *testing.T) {
 				}
 			}
 			// The tombstone is kept, and older versions still lose.
-			if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "Patient", "plan-2", redone("t", 8, "9")+redone("b", 8, "9"))); err != nil {
+			if err := c.Commit(t.Context(),
+				w.prepareFor(t, repairViews, "Patient", "plan-2",
+					redone("t", 8, "9")+redone("b", 8, "9"))); err != nil {
 				t.Fatal(err)
 			}
 			if d := cmp.Diff(want, onlyOf("load-2", w.Content(t, "fhir"))); d != "" {
@@ -132,7 +146,9 @@ func onlyOf(export string, c refwarehouse.Content) refwarehouse.Content {
 	for name, rows := range c {
 		out[name] = nil
 		for _, r := range rows {
-			out[name] = append(out[name], strings.ReplaceAll(r, fmt.Sprintf("_export=%q", export), fmt.Sprintf("_export=%q", whole)))
+			out[name] = append(out[name],
+				strings.ReplaceAll(r, fmt.Sprintf("_export=%q", export),
+					fmt.Sprintf("_export=%q", whole)))
 		}
 	}
 	return out
@@ -161,7 +177,9 @@ func TestAFaultAnywhereInARepairIsOvercome(t *testing.T) {
 	}
 }
 
-func faultInARepair(t *testing.T, engine tsql.Engine, what sqlserver.Fault, n int, dead bool) (more bool) {
+func faultInARepair(
+	t *testing.T, engine tsql.Engine, what sqlserver.Fault, n int, dead bool,
+) (more bool) {
 	t.Helper()
 	w := oldWorld(t, engine)
 	c := w.openAt(t, w.lake, repairViews.Tables, now)
@@ -208,28 +226,40 @@ func TestAFolderThatLacksAResource(t *testing.T) {
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
 		before := w.Content(t, "fhir")
 		// With fewer lines than resources nothing changes.
-		if _, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", "load-0", redone("a", 8, "1"))); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "has 2 resources of Patient, and the folder has 1 lines") {
+		if _, err := rebuild(t, c,
+			w.prepareFor(t, repairViews, "Patient", "load-0",
+				redone("a", 8, "1"))); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err),
+				"has 2 resources of Patient, and the folder has 1 lines") {
 			t.Errorf("%s: %v", engine, err)
 		}
 		if d := cmp.Diff(before, w.Content(t, "fhir")); d != "" {
 			t.Errorf("%s: refused, and yet (-before +after):\n%s", engine, d)
 		}
 		// There are enough lines, but one resource is older or missing.
-		for i, folder := range []string{redone("a", 8, "1") + redone("b", 7, "2"), redone("a", 8, "1") + redone("a", 7, "0") + redone("c", 8, "3")} {
-			left, err := rebuild(t, c, w.prepareFor(t, repairViews, "Patient", fmt.Sprintf("load-%d", 2+i), folder))
+		for i, folder := range []string{
+			redone("a", 8, "1") + redone("b", 7, "2"),
+			redone("a", 8, "1") + redone("a", 7, "0") + redone("c", 8, "3"),
+		} {
+			left, err := rebuild(t, c,
+				w.prepareFor(t, repairViews, "Patient", fmt.Sprintf("load-%d", 2+i), folder))
 			if err != nil || left != 1 {
 				t.Errorf("%s: %d left, %v", engine, left, err)
 			}
-			if rows := strings.Join(w.Content(t, "fhir")["patient"], "\n"); !strings.Contains(rows, `_id="b"`) || strings.Count(rows, "family=") != 1+i {
+			if rows := strings.Join(w.Content(t, "fhir")["patient"],
+				"\n"); !strings.Contains(rows, `_id="b"`) || strings.Count(rows, "family=") != 1+i {
 				t.Errorf("%s: rows\n%s", engine, rows)
 			}
 		}
 		// A newer version or the missing line completes it: the row of b is written again whatever
 		// the view set.
-		if err := c.Commit(t.Context(), w.prepareFor(t, repairViews, "Patient", "load-9", redone("b", 8, "2"))); err != nil {
+		if err := c.Commit(t.Context(),
+			w.prepareFor(t, repairViews, "Patient", "load-9", redone("b", 8, "2"))); err != nil {
 			t.Fatal(err)
 		}
-		if left, err := c.Unwritten(t.Context(), warehouse.Repair{Plan: "plan", Type: "Patient", Schema: "fhir"}); err != nil || left != 0 {
+		if left, err := c.Unwritten(t.Context(), warehouse.Repair{
+			Plan: "plan", Type: "Patient", Schema: "fhir",
+		}); err != nil || left != 0 {
 			t.Errorf("%s: %d left, %v", engine, left, err)
 		}
 	}
@@ -245,7 +275,8 @@ func TestACommitAfterARepairCountsAsWritten(t *testing.T) {
 		if err := c.Repair(t.Context(), repairOf(b)); err != nil {
 			t.Fatal(err)
 		}
-		other := w.prepareFor(t, repairViews, "Patient", "plan-2", redone("a", 10, "10")+redone("n", 10, "11"))
+		other := w.prepareFor(t, repairViews, "Patient", "plan-2",
+			redone("a", 10, "10")+redone("n", 10, "11"))
 		other.ViewSet = 8
 		for _, b := range []pipeline.Batch{other, b} {
 			if err := c.Commit(t.Context(), b); err != nil {
@@ -255,7 +286,8 @@ func TestACommitAfterARepairCountsAsWritten(t *testing.T) {
 		if left, err := c.Unwritten(t.Context(), repairOf(b)); err != nil || left != 0 {
 			t.Errorf("%s: %d left, %v", engine, left, err)
 		}
-		if rows := strings.Join(w.Content(t, "fhir")["patient"], "\n"); strings.Count(rows, "family=") != 3 || !strings.Contains(rows, `family="10"`) {
+		if rows := strings.Join(w.Content(t, "fhir")["patient"],
+			"\n"); strings.Count(rows, "family=") != 3 || !strings.Contains(rows, `family="10"`) {
 			t.Errorf("%s: rows\n%s", engine, rows)
 		}
 	}
@@ -267,12 +299,18 @@ func TestAColumnThatIsInUse(t *testing.T) {
 	for n := 1; n < 20; n++ {
 		w := oldWorld(t, tsql.Dedicated)
 		c := w.openAt(t, w.lake, repairViews.Tables, now)
-		w.set(n, false, sqlserver.Fault{Error: &sqlserver.Error{Number: 4922, Message: "DROP COLUMN failed because one or more objects access this column.", Severity: 16}})
-		err := c.Repair(t.Context(), repairOf(w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())))
+		w.set(n, false,
+			sqlserver.Fault{Error: &sqlserver.Error{
+				Number: 4922, Message: "DROP COLUMN failed because one or more objects access this column.", Severity: 16,
+			}})
+		err := c.Repair(t.Context(),
+			repairOf(w.prepareFor(t, repairViews, "Patient", whole, wholeFolder())))
 		if !strings.Contains(w.set(0, false, sqlserver.Fault{}), "DROP COLUMN") {
 			continue
 		}
-		if fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "drop the statistics") || !strings.Contains(fmt.Sprint(err), "or table fhir.patient if") {
+		if fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err), "drop the statistics") ||
+			!strings.Contains(fmt.Sprint(err), "or table fhir.patient if") {
 			t.Errorf("error: %v", err)
 		}
 		return

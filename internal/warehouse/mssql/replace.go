@@ -16,7 +16,8 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 		return err
 	}
 	if !w.engine.TransactionalDDL {
-		return fault.Permanentf("%s makes no tables in a transaction: they are made anew where they are", w.engine.Name)
+		return fault.Permanentf(
+			"%s cannot create tables in a transaction: they are rebuilt in place", w.engine.Name)
 	}
 	views, err := w.o.Views.Tables(r.Plan, r.Type)
 	if err != nil {
@@ -41,7 +42,9 @@ func (w *Warehouse) Replace(ctx context.Context, r warehouse.Replacement) error 
 	})
 }
 
-func (w *Warehouse) replace(ctx context.Context, s session, t statements.Target, r warehouse.Replacement) error {
+func (w *Warehouse) replace(
+	ctx context.Context, s session, t statements.Target, r warehouse.Replacement,
+) error {
 	there, err := w.moved(ctx, s, t)
 	if err != nil {
 		return err

@@ -18,10 +18,13 @@ import (
 )
 
 func goneLine(id string, hour int) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z","deleted":true}}`+"\n", id, hour)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z","deleted":true}}`+"\n", id, hour)
 }
 
-var replaced = warehouse.Replacement{Plan: "plan", Type: "Patient", Schema: "fhir", From: warehouse.Beside("fhir")}
+var replaced = warehouse.Replacement{
+	Plan: "plan", Type: "Patient", Schema: "fhir", From: warehouse.Beside("fhir"),
+}
 
 // beside commits lines into the schema that will replace another.
 func (w *world) beside(t *testing.T, c *mssql.Warehouse, export, lines string) pipeline.Batch {
@@ -57,7 +60,8 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 				if err := c.Commit(t.Context(), old); err != nil {
 					t.Fatal(err)
 				}
-				b := w.beside(t, c, "load-1", line("a", 9, "A2")+line("b", 8, "B")+line("d", 9, "D"))
+				b := w.beside(t, c, "load-1",
+					line("a", 9, "A2")+line("b", 8, "B")+line("d", 9, "D"))
 				model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
 				b.Schema = "fhir"
 				for _, b := range []pipeline.Batch{b, old} {
@@ -80,11 +84,14 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 				}
 				w.settled(t, n, hit)
 				for _, export := range []string{"plan-1", "plan-9", "load-1"} {
-					if entries, err := c.Ledger(t.Context(), "fhir", export); err != nil || len(entries) != 1 {
-						t.Errorf("fault %d, at %s: ledger of %s: %+v, %v", n, hit, export, entries, err)
+					if entries, err := c.Ledger(t.Context(), "fhir", export); err != nil ||
+						len(entries) != 1 {
+						t.Errorf("fault %d, at %s: ledger of %s: %+v, %v", n, hit, export, entries,
+							err)
 					}
 				}
-				if err := c.Discard(t.Context(), replaced.From); err != nil || len(w.Content(t, replaced.From)) > 0 {
+				if err := c.Discard(t.Context(), replaced.From); err != nil ||
+					len(w.Content(t, replaced.From)) > 0 {
 					t.Errorf("fault %d, at %s: discard: %v", n, hit, err)
 				}
 				if hit == "" {
@@ -101,7 +108,9 @@ func TestAFaultAnywhereInAReplacementIsOvercome(t *testing.T) {
 // If a server dies at any request, the tables are all old or all new.
 func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 	t.Parallel()
-	for kind, what := range map[string]sqlserver.Fault{"before": {CutBefore: true}, "after": {CutAfter: true}} {
+	for kind, what := range map[string]sqlserver.Fault{
+		"before": {CutBefore: true}, "after": {CutAfter: true},
+	} {
 		t.Run("cut "+kind, func(t *testing.T) {
 			t.Parallel()
 			var before, after refwarehouse.Content
@@ -123,8 +132,10 @@ func TestADeadServerLeavesTheOldTablesOrTheNew(t *testing.T) {
 				switch {
 				case n == 0:
 					after = got
-				case err == nil && !cmp.Equal(after, got), !cmp.Equal(before, got) && !cmp.Equal(after, got):
-					t.Errorf("dead from %d, %s: error %v, and the tables are half way:\n%s", n, hit, err, cmp.Diff(after, got))
+				case err == nil && !cmp.Equal(after, got),
+					!cmp.Equal(before, got) && !cmp.Equal(after, got):
+					t.Errorf("dead from %d, %s: error %v, and the tables are half way:\n%s", n, hit,
+						err, cmp.Diff(after, got))
 				}
 				if n > 0 && hit == "" {
 					break
@@ -151,7 +162,8 @@ func TestACommitBesideAReplacementIsNotLost(t *testing.T) {
 		ended, through, waits := make(chan error, 1), make(chan struct{}), make(chan struct{}, 100)
 		w.then = func() {
 			w.each = func(r sqlserver.Request) {
-				if strings.Contains(r.Text, "sp_getapplock") || strings.Contains(r.Text, "INFORMATION_SCHEMA") && n > 5 {
+				if strings.Contains(r.Text, "sp_getapplock") ||
+					strings.Contains(r.Text, "INFORMATION_SCHEMA") && n > 5 {
 					waits <- struct{}{}
 				}
 			}
@@ -200,7 +212,9 @@ func TestAReplacementLosesNothing(t *testing.T) {
 	c := w.openAt(t, w.lake, faultViews.Tables, now)
 	for i, lacking := range []string{line("a", 9, "A2"), line("a", 7, "A2") + line("b", 8, "B")} {
 		w.beside(t, c, fmt.Sprintf("load-%d", i), lacking)
-		if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "1 resources of Patient in schema fhir are not in what was loaded") {
+		if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err),
+				"1 resources of Patient in schema fhir are not in what was loaded") {
 			t.Errorf("replaced: %v", err)
 		}
 		if d := cmp.Diff(w.before, w.Content(t, "fhir")); d != "" {
@@ -208,12 +222,16 @@ func TestAReplacementLosesNothing(t *testing.T) {
 		}
 	}
 	by := w.db.Session("pool")
-	for _, text := range []string{"DROP TABLE [fhir_load].[_head_Patient]", "CREATE TABLE [fhir_load].[_head_Patient] ([_id] varchar(64) NOT NULL)"} {
+	for _, text := range []string{
+		"DROP TABLE [fhir_load].[_head_Patient]",
+		"CREATE TABLE [fhir_load].[_head_Patient] ([_id] varchar(64) NOT NULL)",
+	} {
 		if _, err := by.Batch(t.Context(), text, nil); err != nil {
 			t.Fatal(err)
 		}
 	}
-	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "table fhir_load._head_Patient was changed by hand") {
+	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent ||
+		!strings.Contains(fmt.Sprint(err), "table fhir_load._head_Patient was changed by hand") {
 		t.Errorf("a head that was changed: %v", err)
 	}
 	if _, err := by.Batch(t.Context(), "DROP TABLE [fhir_load].[_head_Patient]", nil); err != nil {
@@ -225,12 +243,15 @@ func TestAReplacementLosesNothing(t *testing.T) {
 	if err := c.Discard(t.Context(), replaced.From); err != nil {
 		t.Fatal(err)
 	}
-	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "has no tables of Patient") {
+	if err := c.Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent ||
+		!strings.Contains(fmt.Sprint(err), "has no tables of Patient") {
 		t.Errorf("replaced by nothing: %v", err)
 	}
 	for _, engine := range []tsql.Engine{tsql.Dedicated, tsql.Fabric} {
 		w := newWorld(t, engine)
-		if err := w.openAt(t, w.lake, faultViews.Tables, now).Replace(t.Context(), replaced); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "makes no tables in a transaction") {
+		if err := w.openAt(t, w.lake, faultViews.Tables, now).Replace(t.Context(),
+			replaced); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err), "makes no tables in a transaction") {
 			t.Errorf("%s: %v", engine, err)
 		}
 	}
@@ -247,7 +268,9 @@ func TestSQLServerReplacesTables(t *testing.T) {
 	if !ok {
 		t.Fatal("another warehouse")
 	}
-	into := warehouse.Replacement{Plan: "plan", Type: "Patient", Schema: r.prefix + "fhir", From: r.prefix + "Other"}
+	into := warehouse.Replacement{
+		Plan: "plan", Type: "Patient", Schema: r.prefix + "fhir", From: r.prefix + "Other",
+	}
 	commit := func(schema, export, lines string) {
 		t.Helper()
 		b := w.prepare(t, export, lines)
@@ -266,11 +289,13 @@ func TestSQLServerReplacesTables(t *testing.T) {
 		t.Fatal(err)
 	}
 	got := r.Content(t, "fhir")
-	if len(got["patient"]) != 2 || len(got["_head_Patient"]) != 3 || !strings.Contains(fmt.Sprint(got["patient"]), "B2") {
+	if len(got["patient"]) != 2 || len(got["_head_Patient"]) != 3 ||
+		!strings.Contains(fmt.Sprint(got["patient"]), "B2") {
 		t.Errorf("replaced: %v", got)
 	}
 	for _, export := range []string{"plan-1", "load-1", "load-2"} {
-		if entries, err := c.Ledger(t.Context(), into.Schema, export); err != nil || len(entries) != 1 {
+		if entries, err := c.Ledger(t.Context(), into.Schema, export); err != nil ||
+			len(entries) != 1 {
 			t.Errorf("ledger of %s: %+v, %v", export, entries, err)
 		}
 	}

@@ -47,7 +47,9 @@ func sameRows(t *testing.T, r *real, native, documents flatten.Native, resource,
 	if err != nil {
 		t.Fatal(err)
 	}
-	in := pipeline.Flattening{Plan: "plan", Export: "plan-1", Type: resource, Path: f.Path, Dir: "x", LastUpdated: start}
+	in := pipeline.Flattening{
+		Plan: "plan", Export: "plan-1", Type: resource, Path: f.Path, Dir: "x", LastUpdated: start,
+	}
 	done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))
 	if err != nil {
 		t.Fatal(err)
@@ -56,7 +58,10 @@ func sameRows(t *testing.T, r *real, native, documents flatten.Native, resource,
 		Schema: "fhir", Plan: "plan", Export: "plan-1", Type: resource, ViewSet: 1, Attempt: "a1",
 		Files: []pipeline.PreparedFile{{File: f, Dir: in.Dir, Done: done}},
 	}
-	o := mssql.Options{Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: native.Tables, Now: now, TempDir: t.TempDir()}
+	o := mssql.Options{
+		Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: native.Tables, Now: now,
+		TempDir: t.TempDir(),
+	}
 	if documents != nil {
 		o.Documents = documents
 	}

@@ -42,7 +42,8 @@ func TestConnectionStrings(t *testing.T) {
 	} {
 		s, err := tds.ParseServer(tsql.SQLServer, rest)
 		text := fmt.Sprintf("%v %+v %#v %v", s, s, s, err)
-		if (err == nil) != (want == "") || !strings.Contains(text, want) || strings.Contains(text, "hunter2") {
+		if (err == nil) != (want == "") || !strings.Contains(text, want) ||
+			strings.Contains(text, "hunter2") {
 			t.Errorf("%s: %s", rest, text)
 		}
 		if err != nil && fault.Of(err) != fault.Permanent {
@@ -56,11 +57,16 @@ func TestConnectionsAreEncrypted(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, tsql.SQLServer, nil)
 	for encrypt, ok := range map[string]bool{"true": false, "disable": true} {
-		server, err := tds.ParseServer(tsql.SQLServer, strings.Replace(s.server.URL("u", "p", "pool"), "encrypt=disable", "encrypt="+encrypt, 1))
+		server, err := tds.ParseServer(tsql.SQLServer,
+			strings.Replace(s.server.URL("u", "p", "pool"), "encrypt=disable", "encrypt="+encrypt,
+				1))
 		if err != nil {
 			t.Fatal(err)
 		}
-		w, err := mssql.Open(mssql.Options{Server: server, Lake: pipelinetest.NewMemoryLake(now), Views: faultViews.Tables, Now: now, Wait: noWait})
+		w, err := mssql.Open(mssql.Options{
+			Server: server, Lake: pipelinetest.NewMemoryLake(now), Views: faultViews.Tables,
+			Now: now, Wait: noWait,
+		})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -99,10 +105,13 @@ func TestWhatANumberMeans(t *testing.T) {
 		s := newStore(t, tsql.SQLServer, f.of)
 		lake := pipelinetest.NewMemoryLake(now)
 		w := s.openAt(t, lake, faultViews.Tables, now)
-		f.set(2, true, sqlserver.Fault{Error: &sqlserver.Error{Number: number, Message: "said by the server"}})
+		f.set(2, true, sqlserver.Fault{Error: &sqlserver.Error{
+			Number: number, Message: "said by the server",
+		}})
 		_, err := w.Ledger(t.Context(), "fhir", "x")
 		text := fmt.Sprint(err)
-		if fault.Of(err) != want.class || fault.After(err) != want.after || !strings.Contains(text, want.remedy) || !strings.Contains(text, fmt.Sprint(number)) {
+		if fault.Of(err) != want.class || fault.After(err) != want.after ||
+			!strings.Contains(text, want.remedy) || !strings.Contains(text, fmt.Sprint(number)) {
 			t.Errorf("%d: class %s, after %s: %s", number, fault.Of(err), fault.After(err), text)
 		}
 		tries := 0
@@ -112,8 +121,10 @@ func TestWhatANumberMeans(t *testing.T) {
 			}
 		}
 		// A server that answers each login with an error receives no batches.
-		if logins := len(s.server.Requests()) - tries; tries+logins-1 < want.tries || tries > want.tries {
-			t.Errorf("%d: %d statements over %d logins, want %d tries", number, tries, logins, want.tries)
+		if logins := len(s.server.Requests()) - tries; tries+logins-1 < want.tries ||
+			tries > want.tries {
+			t.Errorf("%d: %d statements over %d logins, want %d tries", number, tries, logins,
+				want.tries)
 		}
 	}
 }
@@ -129,8 +140,11 @@ func TestTheDedicatedPoolNeedsRowVersions(t *testing.T) {
 		}
 		w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
 		s.server = server
-		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A")))
-		if (err != nil) != refused || refused && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "SET READ_COMMITTED_SNAPSHOT ON")) {
+		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(),
+			w.prepare(t, "plan-1", line("a", 8, "A")))
+		if (err != nil) != refused ||
+			refused && (fault.Of(err) != fault.Permanent ||
+				!strings.Contains(err.Error(), "SET READ_COMMITTED_SNAPSHOT ON")) {
 			t.Errorf("%s: %v", engine, err)
 		}
 		if refused && len(s.db.Content("fhir")) > 0 {
@@ -144,7 +158,9 @@ func TestTheDedicatedPoolNeedsRowVersions(t *testing.T) {
 
 func TestAFabricWarehouseThatMergesIDsIsRefused(t *testing.T) {
 	t.Parallel()
-	for collation, refused := range map[string]bool{"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": true, "": false} {
+	for collation, refused := range map[string]bool{
+		"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": true, "": false,
+	} {
 		s := newStore(t, tsql.Fabric, nil)
 		s.db = tables.New(tables.Options{Conflicts: true, Open: s.fetch, Collation: collation})
 		server, err := sqlserver.Listen(sqlserver.Options{Sessions: s.db.Session})
@@ -153,8 +169,11 @@ func TestAFabricWarehouseThatMergesIDsIsRefused(t *testing.T) {
 		}
 		w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
 		s.server = server
-		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A")))
-		if (err != nil) != refused || refused && (fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "BIN2_UTF8")) {
+		err = w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(),
+			w.prepare(t, "plan-1", line("a", 8, "A")))
+		if (err != nil) != refused ||
+			refused && (fault.Of(err) != fault.Permanent ||
+				!strings.Contains(err.Error(), "BIN2_UTF8")) {
 			t.Errorf("%q: %v", collation, err)
 		}
 		if refused && len(s.db.Content("fhir")) > 0 {
@@ -212,7 +231,10 @@ func TestTheLimitOfStatements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c, err := mssql.Open(mssql.Options{Server: server, Lake: w.lake, Views: faultViews.Tables, Now: now, Wait: noWait, Statements: 1})
+	c, err := mssql.Open(mssql.Options{
+		Server: server, Lake: w.lake, Views: faultViews.Tables, Now: now, Wait: noWait,
+		Statements: 1,
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -248,7 +270,8 @@ func TestAnEndedContextIsWhatIsReported(t *testing.T) {
 	w := newWorld(t, tsql.SQLServer)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := w.openAt(t, w.lake, faultViews.Tables, now).Ledger(ctx, "fhir", "x"); !errors.Is(err, context.Canceled) {
+	if _, err := w.openAt(t, w.lake, faultViews.Tables, now).Ledger(ctx, "fhir",
+		"x"); !errors.Is(err, context.Canceled) {
 		t.Errorf("error: %v", err)
 	}
 	var _ pipeline.Warehouse = (*mssql.Warehouse)(nil)
@@ -263,13 +286,15 @@ func TestALostLockRow(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err := db.ExecContext(t.Context(), "DELETE FROM [fhir_load].[_lock_Patient] WHERE [k] = 1"); err != nil {
+		if _, err := db.ExecContext(t.Context(),
+			"DELETE FROM [fhir_load].[_lock_Patient] WHERE [k] = 1"); err != nil {
 			t.Fatal(err)
 		}
 		if err := db.Close(); err != nil {
 			t.Error(err)
 		}
-		if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.second); err != nil {
+		if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(),
+			w.second); err != nil {
 			t.Errorf("%s: %v", engine, err)
 		}
 		if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
@@ -283,12 +308,15 @@ func TestAServerThatIsOnlyLikeSQLServer(t *testing.T) {
 	t.Parallel()
 	s := newStore(t, tsql.SQLServer, func(r sqlserver.Request) sqlserver.Fault {
 		if strings.Contains(r.Text, "[sys].[databases]") {
-			return sqlserver.Fault{Error: &sqlserver.Error{Number: 207, Message: "Invalid column name."}}
+			return sqlserver.Fault{Error: &sqlserver.Error{
+				Number: 207, Message: "Invalid column name.",
+			}}
 		}
 		return sqlserver.Fault{}
 	})
 	w := &world{store: s, lake: pipelinetest.NewMemoryLake(now)}
-	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(), w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
+	if err := w.openAt(t, w.lake, faultViews.Tables, now).Commit(t.Context(),
+		w.prepare(t, "plan-1", line("a", 8, "A"))); err != nil {
 		t.Error(err)
 	}
 }
@@ -305,7 +333,9 @@ func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 					t.Fatal("the commit has no end")
 				}
 				w := newWorld(t, engine)
-				w.set(n, true, sqlserver.Fault{Error: &sqlserver.Error{Number: 229, Message: "The permission was denied on the object 'x'."}})
+				w.set(n, true, sqlserver.Fault{Error: &sqlserver.Error{
+					Number: 229, Message: "The permission was denied on the object 'x'.",
+				}})
 				c := w.openAt(t, w.lake, faultViews.Tables, now)
 				err := c.Commit(t.Context(), w.second)
 				hit := w.set(0, false, sqlserver.Fault{})
@@ -321,7 +351,10 @@ func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 					continue
 				}
 				text := err.Error()
-				if fault.Of(err) != fault.Permanent || strings.Count(text, "grant the login") != 1 || !strings.Contains(text, "on the object 'x'") || !strings.HasPrefix(text, "commit Patient of plan-2: ") {
+				if fault.Of(err) != fault.Permanent ||
+					strings.Count(text, "grant the login") != 1 ||
+					!strings.Contains(text, "on the object 'x'") ||
+					!strings.HasPrefix(text, "commit Patient of plan-2: ") {
 					t.Errorf("refused from %d, %s: %v", n, hit, err)
 				}
 				if d := cmp.Diff(w.before, got); d != "" {
@@ -333,7 +366,8 @@ func TestAMissingGrantLeavesAllOrNothing(t *testing.T) {
 					t.Errorf("refused from %d, %s, and granted: %v", n, hit, err)
 				}
 				if d := cmp.Diff(w.after, w.Content(t, "fhir")); d != "" {
-					t.Errorf("refused from %d, %s, and granted: tables (-model +got):\n%s", n, hit, d)
+					t.Errorf("refused from %d, %s, and granted: tables (-model +got):\n%s", n, hit,
+						d)
 				}
 			}
 		})

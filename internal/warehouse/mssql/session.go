@@ -32,11 +32,15 @@ func (s session) execAll(ctx context.Context, all []statements.Statement) error 
 	return nil
 }
 
-func (s session) query(ctx context.Context, st statements.Statement, row func(scan func(...any) error) error) error {
+func (s session) query(
+	ctx context.Context, st statements.Statement, row func(scan func(...any) error) error,
+) error {
 	return s.Query(ctx, st.Step, st.Text, row)
 }
 
-func (s session) number(ctx context.Context, st statements.Statement) (n int64, there bool, err error) {
+func (s session) number(
+	ctx context.Context, st statements.Statement,
+) (n int64, there bool, err error) {
 	return s.Number(ctx, st.Step, st.Text)
 }
 
@@ -46,10 +50,12 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 		var f statements.Found
 		var length, precision, scale sql.NullInt64
 		var nullable sql.NullString
-		if err := scan(&f.Schema, &f.Table, &f.Column, &f.Type, &length, &precision, &scale, &nullable); err != nil {
+		if err := scan(&f.Schema, &f.Table, &f.Column, &f.Type, &length, &precision, &scale,
+			&nullable); err != nil {
 			return err
 		}
-		f.Length, f.Precision, f.Scale, f.NotNull = int(length.Int64), int(precision.Int64), int(scale.Int64), nullable.String == "NO"
+		f.Length, f.Precision, f.Scale, f.NotNull = int(length.Int64), int(precision.Int64),
+			int(scale.Int64), nullable.String == "NO"
 		out = append(out, f)
 		return nil
 	})
@@ -57,7 +63,9 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 }
 
 // ledger lists the committed files of an export. It returns none if there is no ledger.
-func (s session) ledger(ctx context.Context, t statements.Target, export string) ([]pipeline.LedgerEntry, error) {
+func (s session) ledger(
+	ctx context.Context, t statements.Target, export string,
+) ([]pipeline.LedgerEntry, error) {
 	var schemas []string
 	if err := s.query(ctx, t.LedgerThere(), func(scan func(...any) error) error {
 		var name string
@@ -68,13 +76,16 @@ func (s session) ledger(ctx context.Context, t statements.Target, export string)
 		return nil, err
 	}
 	from := t.Schemas()[1]
-	if !slices.ContainsFunc(schemas, func(name string) bool { return strings.EqualFold(name, from) }) {
+	if !slices.ContainsFunc(schemas, func(name string) bool {
+		return strings.EqualFold(name, from)
+	}) {
 		from = t.Schema // an older version's
 	}
 	var out []pipeline.LedgerEntry
 	err := s.query(ctx, t.LedgerQuery(from, export), func(scan func(...any) error) error {
 		var e pipeline.LedgerEntry
-		if err := scan(&e.Path, &e.ETag, &e.Type, &e.Lines, &e.Applied, &e.Superseded, &e.Filtered, &e.Quarantined, &e.Blank, &e.Deleted); err != nil {
+		if err := scan(&e.Path, &e.ETag, &e.Type, &e.Lines, &e.Applied, &e.Superseded, &e.Filtered,
+			&e.Quarantined, &e.Blank, &e.Deleted); err != nil {
 			return err
 		}
 		out = append(out, e)

@@ -52,12 +52,16 @@ func (w *stager) openSource(ctx context.Context, path string, rows int64) (_ *so
 			return nil, errors.Join(fmt.Errorf("read %s: %w", path, err), f.Close())
 		}
 	}
-	s.File, err = parquet.OpenFile(at, n, parquet.SkipPageIndex(true), parquet.SkipBloomFilters(true))
+	s.File, err = parquet.OpenFile(at, n, parquet.SkipPageIndex(true),
+		parquet.SkipBloomFilters(true))
 	if err != nil {
-		return nil, errors.Join(fault.Permanentf("read %s: %w: prepare the file again", path, err), s.close())
+		return nil, errors.Join(fault.Permanentf("read %s: %w: prepare the file again", path, err),
+			s.close())
 	}
 	if s.NumRows() != rows {
-		return nil, errors.Join(fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path, s.NumRows(), rows), s.close())
+		return nil, errors.Join(
+			fault.Permanentf("%s has %d rows, %d were counted: prepare the file again", path,
+				s.NumRows(), rows), s.close())
 	}
 	return s, nil
 }
@@ -86,7 +90,7 @@ func (s *source) positions(names []string) (map[string]int, error) {
 	want := slices.Sorted(slices.Values(names))
 	slices.Sort(got)
 	if !slices.Equal(want, got) {
-		return nil, fault.Transientf("%s has other columns than the view has here", s.path)
+		return nil, fault.Transientf("%s has other columns than the view in this program", s.path)
 	}
 	return at, nil
 }
@@ -106,7 +110,9 @@ func (s *source) rows() iter.Seq2[parquet.Row, error] {
 	}
 }
 
-func walk(group parquet.RowGroup, path string, buf []parquet.Row, yield func(parquet.Row, error) bool) (goOn bool) {
+func walk(
+	group parquet.RowGroup, path string, buf []parquet.Row, yield func(parquet.Row, error) bool,
+) (goOn bool) {
 	r := group.Rows()
 	defer r.Close() //nolint:errcheck // reading is over
 	for {
@@ -140,7 +146,8 @@ type part struct {
 
 // headNames maps the columns of head.parquet to the names in the stage.
 var headNames = map[string]string{
-	flatten.IDColumn: "id", flatten.VersionColumn: "version", "_deleted": "deleted", flatten.LineColumn: "line",
+	flatten.IDColumn: "id", flatten.VersionColumn: "version", "_deleted": "deleted",
+	flatten.LineColumn: "line",
 }
 
 // headParts and rowParts return the files that fill a stage, in order.
@@ -148,21 +155,25 @@ func headParts(files []pipeline.PreparedFile) []part {
 	var out []part
 	for i, f := range files {
 		if f.Done.Heads > 0 {
-			out = append(out, part{i, f.Dir + "/" + flatten.HeadFile, f.Done.Heads, headNames, "last_updated"})
+			out = append(out,
+				part{i, f.Dir + "/" + flatten.HeadFile, f.Done.Heads, headNames, "last_updated"})
 		}
 	}
 	return out
 }
 
 func rowParts(files []pipeline.PreparedFile, v flatten.Table) []part {
-	columns := map[string]string{flatten.IDColumn: flatten.IDColumn, flatten.LineColumn: flatten.LineColumn}
+	columns := map[string]string{
+		flatten.IDColumn: flatten.IDColumn, flatten.LineColumn: flatten.LineColumn,
+	}
 	for _, c := range v.Columns {
 		columns[c.Name] = c.Name
 	}
 	var out []part
 	for i, f := range files {
 		if n := f.Done.Rows[v.Name]; n > 0 {
-			out = append(out, part{i, flatten.File(f.Dir, v.Name), n, columns, flatten.VersionColumn})
+			out = append(out,
+				part{i, flatten.File(f.Dir, v.Name), n, columns, flatten.VersionColumn})
 		}
 	}
 	return out

@@ -99,7 +99,10 @@ func newReal(t *testing.T, dsn string) *real {
 	t.Helper()
 	var b [4]byte
 	_, _ = rand.Read(b[:])
-	r := &real{dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: sharedReader(t, dsn), pool: sharedPool(t, dsn)}
+	r := &real{
+		dsn: dsn, prefix: "t" + hex.EncodeToString(b[:]) + "_", db: sharedReader(t, dsn),
+		pool: sharedPool(t, dsn),
+	}
 	t.Cleanup(func() {
 		for _, schema := range []string{"fhir", "fhir_load", "Other", "Other_load"} {
 			r.drop(t, schema)
@@ -131,19 +134,22 @@ func (r *real) strings(t *testing.T, query string) [][2]string {
 
 func (r *real) tables(t *testing.T, schema string) [][2]string {
 	t.Helper()
-	return r.strings(t, "SELECT t.[TABLE_SCHEMA], t.[TABLE_NAME] FROM [INFORMATION_SCHEMA].[TABLES] AS t WHERE t.[TABLE_SCHEMA] = N'"+r.prefix+schema+"'")
+	return r.strings(t,
+		"SELECT t.[TABLE_SCHEMA], t.[TABLE_NAME] FROM [INFORMATION_SCHEMA].[TABLES] AS t WHERE t.[TABLE_SCHEMA] = N'"+r.prefix+schema+"'")
 }
 
 func (r *real) drop(t *testing.T, schema string) {
 	t.Helper()
 	found := r.tables(t, schema)
 	for _, table := range found {
-		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()), "DROP TABLE ["+table[0]+"].["+table[1]+"]"); err != nil {
+		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()),
+			"DROP TABLE ["+table[0]+"].["+table[1]+"]"); err != nil {
 			t.Error(err)
 		}
 	}
 	if len(found) > 0 {
-		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()), "DROP SCHEMA ["+r.prefix+schema+"]"); err != nil {
+		if _, err := r.db.ExecContext(context.WithoutCancel(t.Context()),
+			"DROP SCHEMA ["+r.prefix+schema+"]"); err != nil {
 			t.Log(err)
 		}
 	}
@@ -152,20 +158,27 @@ func (r *real) drop(t *testing.T, schema string) {
 // Open implements pipelinetest.Store.
 func (r *real) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
 	t.Helper()
-	w, err := mssql.Open(mssql.Options{Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: views, Now: now, TempDir: t.TempDir()})
+	w, err := mssql.Open(mssql.Options{
+		Server: r.pool.Server(), Pool: r.pool, Lake: lake, Views: views, Now: now,
+		TempDir: t.TempDir(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
 	return renamed{w, r.prefix}
 }
 
-func (r *real) through(t *testing.T, dsn string, lake pipeline.Lake, views warehouse.Views) pipeline.Warehouse {
+func (r *real) through(
+	t *testing.T, dsn string, lake pipeline.Lake, views warehouse.Views,
+) pipeline.Warehouse {
 	t.Helper()
 	server, err := tds.ParseServer(tsql.SQLServer, dsn)
 	if err != nil {
 		t.Fatal(err)
 	}
-	w, err := mssql.Open(mssql.Options{Server: server, Lake: lake, Views: views, Now: now, Wait: noWait, TempDir: t.TempDir()})
+	w, err := mssql.Open(mssql.Options{
+		Server: server, Lake: lake, Views: views, Now: now, Wait: noWait, TempDir: t.TempDir(),
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -197,7 +210,9 @@ func (r renamed) Commit(ctx context.Context, b pipeline.Batch) error {
 	return r.Warehouse.Commit(ctx, b)
 }
 
-func (r renamed) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (r renamed) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	return r.Warehouse.Ledger(ctx, r.of(schema), export)
 }
 
@@ -205,8 +220,10 @@ func (r renamed) Ledger(ctx context.Context, schema, export string) ([]pipeline.
 func (r *real) Content(t *testing.T, schema string) refwarehouse.Content {
 	t.Helper()
 	c := refwarehouse.Content{}
-	for _, table := range append(r.tables(t, schema), r.tables(t, warehouse.LoadSchema(schema))...) {
-		if isHead := strings.HasPrefix(table[1], warehouse.HeadTable("")); isHead || !strings.HasPrefix(table[1], "_") {
+	for _, table := range append(r.tables(t, schema),
+		r.tables(t, warehouse.LoadSchema(schema))...) {
+		if isHead := strings.HasPrefix(table[1], warehouse.HeadTable("")); isHead ||
+			!strings.HasPrefix(table[1], "_") {
 			r.content(t, table, isHead, c)
 		}
 	}
@@ -216,7 +233,8 @@ func (r *real) Content(t *testing.T, schema string) refwarehouse.Content {
 
 func (r *real) content(t *testing.T, table [2]string, isHead bool, c refwarehouse.Content) {
 	t.Helper()
-	columns := r.strings(t, "SELECT c.[COLUMN_NAME], c.[DATA_TYPE] FROM [INFORMATION_SCHEMA].[COLUMNS] AS c WHERE c.[TABLE_SCHEMA] = N'"+table[0]+"' AND c.[TABLE_NAME] = N'"+table[1]+"' ORDER BY c.[ORDINAL_POSITION]")
+	columns := r.strings(t,
+		"SELECT c.[COLUMN_NAME], c.[DATA_TYPE] FROM [INFORMATION_SCHEMA].[COLUMNS] AS c WHERE c.[TABLE_SCHEMA] = N'"+table[0]+"' AND c.[TABLE_NAME] = N'"+table[1]+"' ORDER BY c.[ORDINAL_POSITION]")
 	var names, selected []string
 	for _, column := range columns {
 		selected = append(selected, "t.["+column[0]+"]")
@@ -225,7 +243,8 @@ func (r *real) content(t *testing.T, table [2]string, isHead bool, c refwarehous
 		}
 		names = append(names, column[0])
 	}
-	rows, err := r.db.QueryContext(t.Context(), "SELECT "+strings.Join(selected, ", ")+" FROM ["+table[0]+"].["+table[1]+"] AS t")
+	rows, err := r.db.QueryContext(t.Context(),
+		"SELECT "+strings.Join(selected, ", ")+" FROM ["+table[0]+"].["+table[1]+"] AS t")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -300,7 +319,8 @@ func killed(t *testing.T, dsn string) {
 	lake := pipelinetest.NewMemoryLake(now)
 	w := &world{lake: lake}
 	model := refwarehouse.NewWarehouse(lake, faultViews.Tables)
-	direct, through := r.Open(t, lake, faultViews.Tables), r.through(t, p.dsn, lake, faultViews.Tables)
+	direct, through := r.Open(t, lake, faultViews.Tables),
+		r.through(t, p.dsn, lake, faultViews.Tables)
 	both := func(b pipeline.Batch, to pipeline.Warehouse, where string) {
 		t.Helper()
 		if err := to.Commit(t.Context(), b); err != nil {
@@ -326,7 +346,8 @@ func killed(t *testing.T, dsn string) {
 		}
 		after := n%2 == 0
 		export := fmt.Sprint("plan-", n)
-		b := w.prepare(t, export, versioned("a", n, "A")+versioned("a", n-1, "old")+versioned(fmt.Sprint("c", n), n, "C"))
+		b := w.prepare(t, export,
+			versioned("a", n, "A")+versioned("a", n-1, "old")+versioned(fmt.Sprint("c", n), n, "C"))
 		b.Attempt = fmt.Sprintf("f%d", n)
 		p.cutAt((n+1)/2, after)
 		both(b, through, fmt.Sprintf("cut at message %d, after it: %v", (n+1)/2, after))
@@ -337,7 +358,8 @@ func killed(t *testing.T, dsn string) {
 }
 
 func versioned(id string, n int, family string) string {
-	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-02-01T00:00:00Z","versionId":"%d"},"rows":{"patient":[["%s%d"]],"patient_name":[["x"]]}}`+"\n", id, n, family, n)
+	return fmt.Sprintf(
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-02-01T00:00:00Z","versionId":"%d"},"rows":{"patient":[["%s%d"]],"patient_name":[["x"]]}}`+"\n", id, n, family, n)
 }
 
 // Both transforms return the rows of the native engine, for the bundled views and the types of the

@@ -24,7 +24,10 @@ import (
 type stager struct{ definer }
 
 // stage creates the tables of an attempt and fills them.
-func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, plan string, files []pipeline.PreparedFile) error {
+func (w *stager) stage(
+	ctx context.Context, s session, a statements.Attempt, plan string,
+	files []pipeline.PreparedFile,
+) error {
 	if err := s.execAll(ctx, a.CreateStage()); err != nil {
 		return err
 	}
@@ -53,7 +56,9 @@ func (w *stager) stage(ctx context.Context, s session, a statements.Attempt, pla
 
 // headKinds and kindsOf are the kinds of a stage's columns. Reserved columns without an entry are
 // texts.
-var headKinds = map[string]sof.Column{"_deleted": {Kind: sof.Boolean}, flatten.LineColumn: {Kind: sof.BigInt}}
+var headKinds = map[string]sof.Column{
+	"_deleted": {Kind: sof.Boolean}, flatten.LineColumn: {Kind: sof.BigInt},
+}
 
 func kindsOf(v flatten.Table) map[string]sof.Column {
 	out := map[string]sof.Column{flatten.LineColumn: {Kind: sof.BigInt}}
@@ -78,7 +83,9 @@ func fileRow(export string, number int, f pipeline.PreparedFile) map[string]any 
 	}
 }
 
-func (w *stager) bulkFiles(ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile) error {
+func (w *stager) bulkFiles(
+	ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile,
+) error {
 	t := a.Files()
 	b := s.bulk(ctx, t)
 	row := make([]any, len(t.Columns))
@@ -95,7 +102,9 @@ func (w *stager) bulkFiles(ctx context.Context, s session, a statements.Attempt,
 }
 
 // bulkParts copies the rows of all files into one table.
-func (w *stager) bulkParts(ctx context.Context, s session, t statements.Table, parts []part, kinds map[string]sof.Column) error {
+func (w *stager) bulkParts(
+	ctx context.Context, s session, t statements.Table, parts []part, kinds map[string]sof.Column,
+) error {
 	b := s.bulk(ctx, t)
 	for _, p := range parts {
 		if err := w.bulkPart(ctx, b, t, p, kinds); err != nil {
@@ -105,7 +114,9 @@ func (w *stager) bulkParts(ctx context.Context, s session, t statements.Table, p
 	return b.flush()
 }
 
-func (w *stager) bulkPart(ctx context.Context, b *bulk, t statements.Table, p part, kinds map[string]sof.Column) (err error) {
+func (w *stager) bulkPart(
+	ctx context.Context, b *bulk, t statements.Table, p part, kinds map[string]sof.Column,
+) (err error) {
 	in, err := w.openSource(ctx, p.path, p.rows)
 	if err != nil {
 		return err
@@ -205,10 +216,12 @@ func (b *bulk) onDriver(do func(*mssqldb.Conn) error) error {
 func withoutValues(err error) error {
 	var server mssqldb.Error
 	var network net.Error
-	if errors.As(err, &server) || errors.As(err, &network) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+	if errors.As(err, &server) || errors.As(err, &network) || errors.Is(err, io.EOF) ||
+		errors.Is(err, io.ErrUnexpectedEOF) {
 		return err
 	}
-	return errors.New("the driver cannot send the rows, whatever it says of them is left out: is the table as it should be?")
+	return errors.New(
+		"the driver cannot send the rows, whatever it says of them is left out: is the table as it should be?")
 }
 
 // add copies one row. The caller may reuse cells.

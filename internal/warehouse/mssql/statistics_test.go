@@ -25,7 +25,8 @@ func TestStatisticsOfEveryType(t *testing.T) {
 		t.Fatal(err)
 	}
 	for table, want := range map[string]string{
-		"_ledger": "by_file_key", "_head_Patient": "by_id", "patient": "by_id", "patient_name": "by_id",
+		"_ledger": "by_file_key", "_head_Patient": "by_id", "patient": "by_id",
+		"patient_name": "by_id",
 		"_head_Device": "by_id", "device": "by_id", "device_name": "by_id",
 	} {
 		schema := "fhir"

@@ -52,7 +52,9 @@ func (s *store) fetch(ctx context.Context, url string) (io.ReadCloser, error) {
 	return lake.Open(ctx, pipeline.Staging, path, "")
 }
 
-func newStore(t *testing.T, engine tsql.Engine, faults func(sqlserver.Request) sqlserver.Fault) *store {
+func newStore(
+	t *testing.T, engine tsql.Engine, faults func(sqlserver.Request) sqlserver.Fault,
+) *store {
 	t.Helper()
 	s := &store{engine: engine}
 	db := tables.New(tables.Options{
@@ -78,7 +80,10 @@ func (s *store) Open(t *testing.T, lake pipeline.Lake, views warehouse.Views) pi
 	return s.openAt(t, lake, views, now)
 }
 
-func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time, change ...func(*mssql.Options)) *mssql.Warehouse {
+func (s *store) openAt(
+	t *testing.T, lake pipeline.Lake, views warehouse.Views, now func() time.Time,
+	change ...func(*mssql.Options),
+) *mssql.Warehouse {
 	t.Helper()
 	// The engine reads the account directly, without the test's wrapper.
 	s.mu.Lock()
@@ -90,7 +95,10 @@ func (s *store) openAt(t *testing.T, lake pipeline.Lake, views warehouse.Views, 
 	if err != nil {
 		t.Fatal(err)
 	}
-	o := mssql.Options{Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait, TempDir: t.TempDir()}
+	o := mssql.Options{
+		Server: server, Lake: lake, Views: views, StagingURL: stagingURL, Now: now, Wait: noWait,
+		TempDir: t.TempDir(),
+	}
 	for _, c := range change {
 		c(&o)
 	}
@@ -146,7 +154,9 @@ func TestWarehouse(t *testing.T) {
 	for _, engine := range enginesUnderTest() {
 		t.Run(string(engine), func(t *testing.T) {
 			t.Parallel()
-			pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store { return newStore(t, engine, nil) })
+			pipelinetest.TestWarehouse(t, func(t *testing.T) pipelinetest.Store {
+				return newStore(t, engine, nil)
+			})
 		})
 	}
 }

@@ -30,7 +30,9 @@ func convert(c sof.Column) func(parquet.Value) any {
 		_, scale := flatten.DecimalSize(c)
 		return func(v parquet.Value) any { return decimalText(v.ByteArray(), scale) }
 	case sof.Date:
-		return func(v parquet.Value) any { return time.Unix(int64(v.Int32())*secondsPerDay, 0).UTC() }
+		return func(v parquet.Value) any {
+			return time.Unix(int64(v.Int32())*secondsPerDay, 0).UTC()
+		}
 	case sof.Timestamp:
 		return func(v parquet.Value) any { return time.UnixMilli(v.Int64()).UTC() }
 	case sof.Text:

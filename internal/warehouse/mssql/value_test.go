@@ -12,7 +12,10 @@ import (
 )
 
 func FuzzTextsOnTheWire(f *testing.F) {
-	for _, text := range []string{"", "plain", "\u00e9\u20ac", "\U0001F600\U0010FFFF", "\uFFFD", "a\x00b", "\xff broken", "\u65e5\u672c"} {
+	for _, text := range []string{
+		"", "plain", "\u00e9\u20ac", "\U0001F600\U0010FFFF", "\uFFFD", "a\x00b", "\xff broken",
+		"\u65e5\u672c",
+	} {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {
@@ -29,7 +32,8 @@ func FuzzTextsOnTheWire(f *testing.F) {
 		if want := utf16.Encode([]rune(text)); !slices.Equal(units, want) {
 			t.Errorf("%q: %x, want %x", text, units, want)
 		}
-		narrow, ok := forBulk(sof.Column{}, "varchar(64)")(parquet.ByteArrayValue([]byte(text))).([]byte)
+		narrow, ok := forBulk(sof.Column{},
+			"varchar(64)")(parquet.ByteArrayValue([]byte(text))).([]byte)
 		if !ok || string(narrow) != text {
 			t.Errorf("%q as varchar: %q", text, narrow)
 		}

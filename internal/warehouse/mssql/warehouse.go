@@ -74,14 +74,16 @@ type core struct {
 // Open returns a Warehouse. It does not connect yet.
 func Open(o Options) (*Warehouse, error) {
 	if o.Lake == nil || o.Views == nil || o.Now == nil {
-		return nil, errors.New("a warehouse on SQL Server needs a server, a lake, views and a clock")
+		return nil, errors.New(
+			"a warehouse on SQL Server needs a server, a lake, views and a clock")
 	}
 	engine, err := statements.For(o.Server.Engine)
 	if err != nil {
 		return nil, err
 	}
 	if engine.Stage == statements.CopyInto && o.StagingURL == "" {
-		return nil, fault.Permanentf("%s reads the staging container itself: it needs the storage account's https address", engine.Name)
+		return nil, fault.Permanentf(
+			"%s reads from the staging container itself: give the https address of the storage account", engine.Name)
 	}
 	o.Lines = o.Lines && engine.Stage == statements.CopyInto
 	o.TempDir = cmp.Or(o.TempDir, os.TempDir())
@@ -92,7 +94,9 @@ func Open(o Options) (*Warehouse, error) {
 	}
 	pool := o.Pool
 	if pool == nil {
-		if pool, err = tds.Connect(o.Server, tds.Options{Statements: o.Statements, Wait: o.Wait, Log: o.Log}); err != nil {
+		if pool, err = tds.Connect(o.Server, tds.Options{
+			Statements: o.Statements, Wait: o.Wait, Log: o.Log,
+		}); err != nil {
 			return nil, err
 		}
 	}
@@ -144,14 +148,18 @@ func known(f pipeline.PreparedFile, plan string, views []flatten.Table) error {
 	}
 	for table, n := range f.Done.Rows {
 		if n > 0 && !names[table] {
-			return fault.Transientf("file %s has rows of table %s, which is no view of plan %s here", f.Path, table, plan)
+			return fault.Transientf(
+				"file %s has rows of table %s, which is not a view of plan %s in this program",
+				f.Path, table, plan)
 		}
 	}
 	return nil
 }
 
 // Rows counts the rows of an export in the tables whose names are the keys of tables.
-func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[string]int64) (map[string]int64, error) {
+func (w *Warehouse) Rows(
+	ctx context.Context, schema, export string, tables map[string]int64,
+) (map[string]int64, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	out := map[string]int64{}
 	err := w.pool.Again(ctx, func(int) error {
@@ -171,7 +179,9 @@ func (w *Warehouse) Rows(ctx context.Context, schema, export string, tables map[
 }
 
 // Ledger implements pipeline.Warehouse.
-func (w *Warehouse) Ledger(ctx context.Context, schema, export string) ([]pipeline.LedgerEntry, error) {
+func (w *Warehouse) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
 	t := statements.Target{Engine: w.engine, Schema: schema}
 	var out []pipeline.LedgerEntry
 	err := w.pool.Again(ctx, func(int) error {

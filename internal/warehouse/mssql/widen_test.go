@@ -31,7 +31,8 @@ var classViews = flattentest.Views{"plan": {{
 // classed returns a patient with one row of classViews.
 func classed(id string, cells ...string) string {
 	return fmt.Sprintf(`{"resourceType":"Patient","id":%q,`+
-		`"meta":{"lastUpdated":"2024-01-01T08:00:00Z"},"rows":{"patient":[[%s]]}}`+"\n", id, `"`+strings.Join(cells, `","`)+`"`)
+		`"meta":{"lastUpdated":"2024-01-01T08:00:00Z"},"rows":{"patient":[[%s]]}}`+"\n", id,
+		`"`+strings.Join(cells, `","`)+`"`)
 }
 
 func shortTexts(id string) string { return classed(id, "final", "short", "short", "2024", "p1") }

@@ -146,7 +146,7 @@ func (w *Warehouse) get(ctx context.Context, path, what string, into any) error 
 		return fmt.Errorf("read %s: %w", path, err)
 	}
 	if err := json.Unmarshal(data, into); err != nil {
-		return fault.Permanentf("read %s: it is no %s of ours: %w", path, what, err)
+		return fault.Permanentf("read %s: it is not a %s of this program: %w", path, what, err)
 	}
 	return nil
 }

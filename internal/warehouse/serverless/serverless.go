@@ -214,7 +214,7 @@ func (w *Warehouse) show(
 			return err
 		}
 	}
-	return fault.Transientf("others publish %s all the time", resource)
+	return fault.Transientf("other processes keep publishing %s", resource)
 }
 
 // bound returns the statement that makes all published parts visible.
@@ -288,7 +288,7 @@ func (w *Warehouse) checkSource(ctx context.Context, s *tds.Session) error {
 		return nil
 	case location != "":
 		return fault.Permanentf(
-			"data source %s of %s is at %s and should be at %s: someone changed it by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
+			"data source %s of %s is at %s and should be at %s: it was changed by hand; drop it, and the views that read from it", source, w.pool.Server(), location, want)
 	}
 	missing := []string{"data source " + source + " at " + want}
 	for _, part := range []struct {

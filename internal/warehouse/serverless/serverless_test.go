@@ -409,7 +409,7 @@ func TestSetUp(t *testing.T) {
 		},
 		"another data source": {func(p *pool) {
 			p.location = "https://elsewhere/"
-		}, "someone changed it by hand"},
+		}, "it was changed by hand"},
 		"all of it is here": {func(p *pool) {
 			p.schema, p.cred, p.location = true, true, publishedURL+"/"
 		}, ""},

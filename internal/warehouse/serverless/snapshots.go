@@ -150,7 +150,8 @@ func (w *Warehouse) visible(ctx context.Context, folder string, p published) (vi
 		return v, err
 	}
 	if len(c.Parts) == 0 {
-		return v, fault.Permanentf("snapshot %s of %s covers no parts: it is none of ours", name,
+		return v, fault.Permanentf(
+			"snapshot %s of %s replaces no parts: it was not made by this program", name,
 			folder)
 	}
 	v.snapshot, v.after = name, slices.Max(c.Parts)

@@ -71,7 +71,9 @@ const partName = "CAST(p.filepath(1) AS varchar(128)) COLLATE " + utf8Collation
 // ranked numbers the visible versions of each id, newest first, as q. A version that was published
 // twice ranks by its first part. marked adds [_large]: the resource is in no snapshot.
 func ranked(schema, resource string, v visible, marked bool) string {
-	in := func(names []string) string { return partName + " IN ('" + strings.Join(names, "', '") + "')" }
+	in := func(names []string) string {
+		return partName + " IN ('" + strings.Join(names, "', '") + "')"
+	}
 	upTo := partName + " <= '" + v.bound + "'"
 	if len(v.without) > 0 {
 		upTo += " AND NOT " + in(v.without)
@@ -141,14 +143,17 @@ AS
 SELECT %s
 FROM %s
 WHERE q.[place] = 1%s`, quoted(schema, snapshotTable(resource, name)), snapshotFolder(schema+"/"+resource, name), dataFolder,
-		tsql.Quote(source), tsql.Quote(source), listed("q.", false, false), ranked(schema, resource, v, v.large), small)}
+		tsql.Quote(source), tsql.Quote(source), listed("q.", false, false),
+		ranked(schema, resource, v, v.large), small)}
 }
 
 // leftTables lists the external tables that failed tries have left.
 func leftTables(schema, resource string) statement {
 	prefix := strings.ReplaceAll(snapshotPrefix(resource), "_", "[_]")
-	return statement{"left tables", "SELECT t.[name] FROM [sys].[external_tables] AS t WHERE t.[schema_id] = SCHEMA_ID(" + literal(schema) +
-		") AND t.[name] LIKE " + literal(prefix+"%")}
+	return statement{
+		"left tables", "SELECT t.[name] FROM [sys].[external_tables] AS t WHERE t.[schema_id] = SCHEMA_ID(" + literal(schema) +
+			") AND t.[name] LIKE " + literal(prefix+"%"),
+	}
 }
 
 const stepDrop = "drop table"
@@ -161,12 +166,17 @@ func dropTable(schema, table string) statement {
 func view(schema string, v *sof.View) (statement, error) {
 	body, err := tsql.Body(v, tsql.Serverless, tsql.Shape{
 		From: quoted(schema, newestName(v.Resource)),
-		Keys: []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn},
+		Keys: []string{
+			warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn,
+			warehouse.ExportColumn,
+		},
 	})
 	if err != nil {
 		return statement{}, fmt.Errorf("view %s: %w", v.Name, err)
 	}
-	return statement{"view " + v.Name, "CREATE OR ALTER VIEW " + quoted(schema, v.Name) + " AS\n" + body}, nil
+	return statement{
+		"view " + v.Name, "CREATE OR ALTER VIEW " + quoted(schema, v.Name) + " AS\n" + body,
+	}, nil
 }
 
 // Script returns the statements of a first commit of a view's type with their steps, and of a
@@ -177,11 +187,14 @@ func Script(schema string, v *sof.View) (steps, texts []string, err error) {
 		return nil, nil, err
 	}
 	const first, twentieth, name = "000001-0a1b2c3d", "000020-0a1b2c3d", "000020-0a1b2c3d01"
-	for _, st := range []statement{createSchema(schema), newest(schema, v.Resource, visible{bound: first}), st} {
+	for _, st := range []statement{
+		createSchema(schema), newest(schema, v.Resource, visible{bound: first}), st,
+	} {
 		steps, texts = append(steps, st.step), append(texts, st.text)
 	}
 	for _, st := range []statement{
-		createFormat, createSnapshot(schema, v.Resource, name, visible{bound: twentieth}), dropTable(schema, snapshotTable(v.Resource, name)),
+		createFormat, createSnapshot(schema, v.Resource, name, visible{bound: twentieth}),
+		dropTable(schema, snapshotTable(v.Resource, name)),
 		newest(schema, v.Resource, visible{bound: twentieth, snapshot: name, after: twentieth}),
 	} {
 		steps, texts = append(steps, "with snapshot=20: "+st.step), append(texts, st.text)
@@ -198,10 +211,22 @@ func createSchema(schema string) statement {
 }
 
 var (
-	sourceThere = statement{"data source", "SELECT s.[location] FROM [sys].[external_data_sources] AS s WHERE s.[name] = " + literal(source)}
-	keyThere    = statement{"master key", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[symmetric_keys] AS k WHERE k.[name] = " + literal("##MS_DatabaseMasterKey##")}
-	credThere   = statement{"credential", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[database_scoped_credentials] AS c WHERE c.[name] = " + literal(source)}
-	formatThere = statement{"file format", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats] AS f WHERE f.[name] = " + literal(source)}
+	sourceThere = statement{
+		"data source", "SELECT s.[location] FROM [sys].[external_data_sources] AS s WHERE s.[name] = " + literal(source),
+	}
+	keyThere = statement{
+		"master key", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[symmetric_keys] AS k WHERE k.[name] = " + literal("##MS_DatabaseMasterKey##"),
+	}
+	credThere = statement{
+		"credential", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[database_scoped_credentials] AS c WHERE c.[name] = " + literal(source),
+	}
+	formatThere = statement{
+		"file format", "SELECT COUNT_BIG(*) AS [n] FROM [sys].[external_file_formats] AS f WHERE f.[name] = " + literal(source),
+	}
 	// The pool reads Snappy fastest.
-	createFormat = statement{"create file format", "CREATE EXTERNAL FILE FORMAT " + tsql.Quote(source) + " WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"}
+	createFormat = statement{
+		"create file format",
+		"CREATE EXTERNAL FILE FORMAT " + tsql.Quote(source) +
+			" WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')",
+	}
 )

@@ -104,22 +104,29 @@ func (s Setup) queries(c *catalog) []query {
 		}}
 	}
 	found := func(what, view, name string, into *bool) query {
-		return query{what, "SELECT COUNT_BIG(*) AS [n] FROM [sys].[" + view + "] AS o WHERE o.[name] = " + s.literal(name), func(scan func(...any) error) error {
-			var n int64
-			err := scan(&n)
-			*into = n > 0
-			return err
-		}}
+		return query{
+			what, "SELECT COUNT_BIG(*) AS [n] FROM [sys].[" + view + "] AS o WHERE o.[name] = " +
+				s.literal(name), func(scan func(...any) error) error {
+				var n int64
+				err := scan(&n)
+				*into = n > 0
+				return err
+			},
+		}
 	}
 	out := []query{
-		{"the database", "SELECT d.[is_read_committed_snapshot_on], d.[collation_name] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()", func(scan func(...any) error) error {
-			var on sql.NullBool
-			var collation sql.NullString
-			err := scan(&on, &collation)
-			c.rowVersions, c.collation = on.Bool, collation.String
-			return err
-		}},
-		pairs("the principals", "SELECT p.[name], p.[type] FROM [sys].[database_principals] AS p", &c.principals),
+		{
+			"the database",
+			"SELECT d.[is_read_committed_snapshot_on], d.[collation_name] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()", func(scan func(...any) error) error {
+				var on sql.NullBool
+				var collation sql.NullString
+				err := scan(&on, &collation)
+				c.rowVersions, c.collation = on.Bool, collation.String
+				return err
+			},
+		},
+		pairs("the principals", "SELECT p.[name], p.[type] FROM [sys].[database_principals] AS p",
+			&c.principals),
 		list("the schemas", "SELECT s.[name] FROM [sys].[schemas] AS s", &c.schemas),
 		pairs("the members of roles", `SELECT r.[name] AS [role], m.[name] AS [member]
 FROM [sys].[database_role_members] AS x
@@ -128,7 +135,9 @@ JOIN [sys].[database_principals] AS m ON m.[principal_id] = x.[member_principal_
 		s.permissions(c),
 	}
 	if s.Engine == tsql.Dedicated {
-		out = append(out, found("the workload group", "workload_management_workload_groups", workloadGroup, &c.group),
+		out = append(out,
+			found("the workload group", "workload_management_workload_groups", workloadGroup,
+				&c.group),
 			pairs("the workload classifiers", `SELECT k.[group_name], v.[classifier_value]
 FROM [sys].[workload_management_workload_classifiers] AS k
 JOIN [sys].[workload_management_workload_classifier_details] AS v ON v.[classifier_id] = k.[classifier_id]`, &c.classifiers))
@@ -137,9 +146,13 @@ JOIN [sys].[workload_management_workload_classifier_details] AS v ON v.[classifi
 		out = append(out, found("the master key", "symmetric_keys", masterKey, &c.masterKey),
 			found("the credential", "database_scoped_credentials", sharedName, &c.credential),
 			found("the file format", "external_file_formats", sharedName, &c.format),
-			query{"the data source", "SELECT o.[location] FROM [sys].[external_data_sources] AS o WHERE o.[name] = " + s.literal(sharedName), func(scan func(...any) error) error {
-				return scan(&c.location)
-			}})
+			query{
+				"the data source",
+				"SELECT o.[location] FROM [sys].[external_data_sources] AS o WHERE o.[name] = " +
+					s.literal(sharedName), func(scan func(...any) error) error {
+					return scan(&c.location)
+				},
+			})
 	}
 	return out
 }
@@ -153,7 +166,8 @@ JOIN [sys].[database_principals] AS g ON g.[principal_id] = x.[grantee_principal
 LEFT JOIN [sys].[schemas] AS s ON s.[schema_id] = x.[major_id]`
 	text := "SELECT g.[name] AS [grantee], x.[class_desc], x.[permission_name], x.[state], s.[name] AS [schema]"
 	if s.Engine == tsql.Serverless {
-		text += ", c.[name] AS [credential]" + from + "\nLEFT JOIN [sys].[database_scoped_credentials] AS c ON c.[credential_id] = x.[major_id]"
+		text += ", c.[name] AS [credential]" + from +
+			"\nLEFT JOIN [sys].[database_scoped_credentials] AS c ON c.[credential_id] = x.[major_id]"
 	} else {
 		text += from
 	}
@@ -208,7 +222,9 @@ func (c *catalog) principal(name string, role bool) bool {
 }
 
 func (c *catalog) classified(principal string) bool {
-	return slices.ContainsFunc(c.classifiers, func(k [2]string) bool { return c.same(k[0], workloadGroup) && c.same(k[1], principal) })
+	return slices.ContainsFunc(c.classifiers, func(k [2]string) bool {
+		return c.same(k[0], workloadGroup) && c.same(k[1], principal)
+	})
 }
 
 // roles returns a principal with its roles and their roles.
@@ -262,7 +278,9 @@ func (c *catalog) granted(to string, r right, s Setup) bool {
 			return true
 		case on == onSchema:
 			return has(p, r.permission, onDatabase)
-		case on == onDatabase && (strings.HasPrefix(r.permission, "CREATE ") || strings.HasPrefix(r.permission, "ALTER ANY ")):
+		case on == onDatabase &&
+			(strings.HasPrefix(r.permission, "CREATE ") ||
+				strings.HasPrefix(r.permission, "ALTER ANY ")):
 			return has(p, "ALTER", onDatabase)
 		}
 		return false

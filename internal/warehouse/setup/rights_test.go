@@ -42,7 +42,13 @@ var needs = []struct {
 	{"DECLARE @result int\nEXEC @result = sp_getapplock ", nil}, // public
 	{"CREATE EXTERNAL FILE FORMAT ", nil},                       // the set-up creates it
 	{"CREATE OR ALTER VIEW ", []string{"CREATE VIEW", "ALTER", "SELECT"}},
-	{"CREATE EXTERNAL TABLE ", []string{"CREATE TABLE", "ALTER", "ALTER ANY EXTERNAL FILE FORMAT", "ALTER ANY EXTERNAL DATA SOURCE"}},
+	{
+		"CREATE EXTERNAL TABLE ",
+		[]string{
+			"CREATE TABLE", "ALTER", "ALTER ANY EXTERNAL FILE FORMAT",
+			"ALTER ANY EXTERNAL DATA SOURCE",
+		},
+	},
 	{"DROP EXTERNAL TABLE ", []string{"ALTER"}},
 }
 
@@ -105,7 +111,8 @@ func needed(t *testing.T, texts []string) []string {
 func granted(s setup.Setup, to string) []string {
 	out := map[string]bool{}
 	for _, step := range s.Steps() {
-		if right, is := strings.CutSuffix(step.Text, " TO ["+to+"]"); is && strings.HasPrefix(right, "GRANT ") {
+		if right, is := strings.CutSuffix(step.Text, " TO ["+to+"]"); is &&
+			strings.HasPrefix(right, "GRANT ") {
 			right = strings.TrimPrefix(right, "GRANT ")
 			if name, _, is := strings.Cut(right, " ON DATABASE SCOPED CREDENTIAL::"); is {
 				right = name
@@ -135,8 +142,13 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	}
 	v, table := patient(t)
 	at := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	target := statements.Target{Engine: e, Schema: "fhir", Type: "Patient", Views: []flatten.Table{table}}
-	a := statements.Attempt{Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1, 0), At: at}
+	target := statements.Target{
+		Engine: e, Schema: "fhir", Type: "Patient", Views: []flatten.Table{table},
+	}
+	a := statements.Attempt{
+		Target: target, Export: "x", ViewSet: 1, Stage: statements.StageName(at, "0a", 1, 0),
+		At: at,
+	}
 	var all, again []statements.Statement
 	must := func(more []statements.Statement, err error) {
 		if err != nil {
@@ -159,20 +171,23 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 			Type: "varchar", Length: -1,
 		},
 	}))
-	all = append(all, a.CatalogQuery(), a.SchemaQuery("fhir"), statements.CreateSchema("fhir"), a.LedgerThere(),
+	all = append(all, a.CatalogQuery(), a.SchemaQuery("fhir"), statements.CreateSchema("fhir"),
+		a.LedgerThere(),
 		a.LedgerQuery("fhir_load", "x"), a.RowsQuery("patient", "x"), statements.RowVersionsQuery())
 	if lock, is := a.LockRow(); is {
 		all = append(all, lock)
 	}
 	all = append(all, a.CreateStage()...)
 	if e.Stage == statements.CopyInto {
-		all = append(all, a.CopyParquet(a.Heads(), []string{"https://a/b"}), a.CopyLines(a.Docs(), []string{"https://a/b"}))
+		all = append(all, a.CopyParquet(a.Heads(), []string{"https://a/b"}),
+			a.CopyLines(a.Docs(), []string{"https://a/b"}))
 		all = append(all, a.InsertLarge(a.Rows(table)))
 	}
 	all = append(append(append(all, a.Transaction()...), a.DropStage()...), a.CreateStatistics()...)
 	if e.TransactionalDDL {
 		there := statements.Catalog{{Schema: "fhir", Table: "patient", Column: "x", Type: "int"}}
-		again = append(target.Replace("_rebuild_fhir", there), statements.Discard(there, target.Schemas())...)
+		again = append(target.Replace("_rebuild_fhir", there),
+			statements.Discard(there, target.Schemas())...)
 	} else {
 		again = append(target.Forget(), target.Live(), target.Unwritten())
 	}
@@ -197,7 +212,8 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 		compare(t, fmt.Sprint(engine), needed(t, commit), granted(s, s.Principal))
 		if engine == tsql.SQLServer {
 			s.Rebuild = true
-			compare(t, "sqlserver with --rebuild", needed(t, append(commit, rebuild...)), granted(s, s.Principal))
+			compare(t, "sqlserver with --rebuild", needed(t, append(commit, rebuild...)),
+				granted(s, s.Principal))
 		}
 	}
 	v, _ := patient(t)
@@ -215,7 +231,8 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 	// VIEW DEFINITION shows credentials and data sources in the catalog.
 	compare(t, "serverless", append(needed(t, commit), "VIEW DEFINITION"), granted(s, s.Principal))
 	s.Snapshots = true
-	compare(t, "serverless with --snapshots", append(needed(t, texts), "VIEW DEFINITION"), granted(s, s.Principal))
+	compare(t, "serverless with --snapshots", append(needed(t, texts), "VIEW DEFINITION"),
+		granted(s, s.Principal))
 }
 
 // A reader has the rights for a SELECT.

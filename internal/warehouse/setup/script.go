@@ -19,17 +19,22 @@ var products = map[tsql.Engine]string{
 func (s Setup) outside() []string {
 	switch s.Engine {
 	case tsql.Dedicated:
-		return []string{"Storage Blob Data Reader on the staging container for the managed identity of the workspace: COPY INTO reads as that."}
+		return []string{
+			"Storage Blob Data Reader on the staging container for the managed identity of the workspace: COPY INTO reads as that.",
+		}
 	case tsql.Serverless:
 		role := "Reader"
 		if s.Snapshots {
 			role = "Contributor"
 		}
-		return []string{"Storage Blob Data " + role + " on the container of the published lines for the managed identity of the workspace."}
+		return []string{"Storage Blob Data " + role +
+			" on the container of the published lines for the managed identity of the workspace."}
 	case tsql.Fabric:
 		return []string{
-			"The permission Read on the warehouse for " + s.Principal + " and for each reader (share the warehouse): without it they cannot connect. Fabric makes their users with the first GRANT.",
-			"Storage Blob Data Reader on the staging container for " + s.Principal + ": COPY INTO reads as the caller.",
+			"The permission Read on the warehouse for " + s.Principal +
+				" and for each reader (share the warehouse): without it they cannot connect. Fabric makes their users with the first GRANT.",
+			"Storage Blob Data Reader on the staging container for " + s.Principal +
+				": COPY INTO reads as the caller.",
 		}
 	default:
 		return nil
@@ -88,7 +93,8 @@ func (s Setup) Script(part Part) (string, error) {
 
 // head writes the introduction of the whole script.
 func (s Setup) head(b *strings.Builder) {
-	comment(b, "", "Set-up of "+products[s.Engine]+" for fhirsynapse. What is there is left alone, so that the script can be run again. It contains no secret.")
+	comment(b, "", "Set-up of "+products[s.Engine]+
+		" for fhirsynapse. What is there is left alone, so that the script can be run again. It contains no secret.")
 	b.WriteString("--\n")
 	comment(b, "  ", "loads:    "+s.Principal+", into the schema "+s.Schema)
 	readers := strings.Join(s.Readers, ", ")
@@ -122,7 +128,8 @@ func (s Setup) run(p Part) string {
 	if s.Login {
 		signIn = "-U ADMINISTRATOR"
 	}
-	return fmt.Sprintf("%s | sqlcmd %s -b -S %s -d %s", command, signIn, s.host(), quotedForShell(into))
+	return fmt.Sprintf("%s | sqlcmd %s -b -S %s -d %s", command, signIn, s.host(),
+		quotedForShell(into))
 }
 
 // lineWidth is the width of comment lines.
@@ -148,7 +155,8 @@ func comment(b *strings.Builder, indent, text string) {
 // quotedForShell quotes a text for a POSIX shell if necessary.
 func quotedForShell(text string) string {
 	plain := !strings.ContainsFunc(text, func(r rune) bool {
-		return !strings.ContainsRune("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/:-", r)
+		return !strings.ContainsRune(
+			"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_.@/:-", r)
 	})
 	if plain && text != "" {
 		return text
@@ -158,7 +166,10 @@ func quotedForShell(text string) string {
 
 // Command returns the command line that writes the script of s.
 func (s Setup) Command() string {
-	args := []string{"fhirsynapse sql setup --engine", string(s.Engine), "--principal", quotedForShell(s.Principal)}
+	args := []string{
+		"fhirsynapse sql setup --engine", string(s.Engine), "--principal",
+		quotedForShell(s.Principal),
+	}
 	add := func(flag, value, usual string) {
 		if value != usual {
 			args = append(args, "--"+flag, quotedForShell(value))

@@ -21,7 +21,10 @@ const published = "https://account.dfs.core.windows.net/fhir-published"
 
 // usual returns a setup with the defaults of the command line.
 func usual(engine tsql.Engine) setup.Setup {
-	s := setup.Setup{Engine: engine, Principal: "my-function", Schema: setup.DefaultSchema, Database: setup.DefaultDatabase}
+	s := setup.Setup{
+		Engine: engine, Principal: "my-function", Schema: setup.DefaultSchema,
+		Database: setup.DefaultDatabase,
+	}
 	if engine == tsql.Serverless {
 		s.Published = published
 	}
@@ -35,7 +38,8 @@ func setups() map[string]setup.Setup {
 		out[string(e)] = usual(e)
 		s := usual(e)
 		// Names that would end a literal, an identifier or a placeholder.
-		s.Principal, s.Schema, s.Database, s.Readers = "it's [my] 100 % func", "nightly_2", "data]base", []string{"Analysts", "jane@example.org"}
+		s.Principal, s.Schema, s.Database, s.Readers = "it's [my] 100 % func", "nightly_2",
+			"data]base", []string{"Analysts", "jane@example.org"}
 		s.Rebuild, s.Snapshots = e == tsql.SQLServer, e == tsql.Serverless
 		out[string(e)+"-options"] = s
 	}
@@ -99,7 +103,8 @@ func TestEveryBatchEndsWithGo(t *testing.T) {
 			t.Errorf("%s: %d batches, the parts have %d", name, got, whole)
 		}
 		for line := range strings.Lines(all) {
-			if strings.HasPrefix(line, ":") || strings.HasPrefix(line, "!!") || strings.Contains(line, "$(") {
+			if strings.HasPrefix(line, ":") || strings.HasPrefix(line, "!!") ||
+				strings.Contains(line, "$(") {
 				t.Errorf("%s: sqlcmd takes this for a command: %s", name, line)
 			}
 		}
@@ -112,7 +117,9 @@ func TestScriptsCanBeRunAgain(t *testing.T) {
 	for name, s := range setups() {
 		for _, step := range s.Steps() {
 			again := false
-			for _, begins := range []string{"IF ", "GRANT ", "ALTER ROLE ", "EXEC sp_addrolemember "} {
+			for _, begins := range []string{
+				"IF ", "GRANT ", "ALTER ROLE ", "EXEC sp_addrolemember ",
+			} {
 				again = again || strings.HasPrefix(step.Text, begins)
 			}
 			if !again || step.Why == "" {
@@ -129,33 +136,66 @@ func TestWhatIsWrongIsToldTogether(t *testing.T) {
 		change func(*setup.Setup)
 		want   []string
 	}{
-		"nothing":             {func(*setup.Setup) {}, nil},
-		"the schema dbo":      {func(s *setup.Setup) { s.Schema = "dbo" }, nil},
-		"no principal":        {func(s *setup.Setup) { s.Principal = "" }, []string{"--principal is missing"}},
-		"a line of its own":   {func(s *setup.Setup) { s.Principal = "x\nGO\nDROP DATABASE fhir" }, []string{"control character"}},
-		"another line end":    {func(s *setup.Setup) { s.Principal = "x\u2028GO" }, []string{"control character"}},
-		"no UTF-8":            {func(s *setup.Setup) { s.Principal = "x\xff" }, []string{"control character"}},
-		"a variable":          {func(s *setup.Setup) { s.Database = "x$(SECRET)" }, []string{"--database \"x$(SECRET)\" contains $("}},
-		"too long":            {func(s *setup.Setup) { s.Principal = long }, []string{"longer than 128 characters"}},
-		"a space":             {func(s *setup.Setup) { s.Principal = " x" }, []string{"begins or ends with a space"}},
-		"of the database":     {func(s *setup.Setup) { s.Principal = "db_owner" }, []string{"belongs to the database"}},
-		"master":              {func(s *setup.Setup) { s.Database = "Master" }, []string{"--database master"}},
-		"a reader twice":      {func(s *setup.Setup) { s.Readers = []string{"a", "A", "My-Function"} }, []string{`--reader "A" is named twice`, `--reader "My-Function" is named twice`}},
+		"nothing":        {func(*setup.Setup) {}, nil},
+		"the schema dbo": {func(s *setup.Setup) { s.Schema = "dbo" }, nil},
+		"no principal": {func(s *setup.Setup) {
+			s.Principal = ""
+		}, []string{"--principal is missing"}},
+		"a line of its own": {func(s *setup.Setup) {
+			s.Principal = "x\nGO\nDROP DATABASE fhir"
+		}, []string{"control character"}},
+		"another line end": {func(s *setup.Setup) {
+			s.Principal = "x\u2028GO"
+		}, []string{"control character"}},
+		"no UTF-8": {func(s *setup.Setup) {
+			s.Principal = "x\xff"
+		}, []string{"control character"}},
+		"a variable": {func(s *setup.Setup) {
+			s.Database = "x$(SECRET)"
+		}, []string{"--database \"x$(SECRET)\" contains $("}},
+		"too long": {func(s *setup.Setup) {
+			s.Principal = long
+		}, []string{"longer than 128 characters"}},
+		"a space": {func(s *setup.Setup) {
+			s.Principal = " x"
+		}, []string{"begins or ends with a space"}},
+		"of the database": {func(s *setup.Setup) {
+			s.Principal = "db_owner"
+		}, []string{"belongs to the database"}},
+		"master": {func(s *setup.Setup) {
+			s.Database = "Master"
+		}, []string{"--database master"}},
+		"a reader twice": {func(s *setup.Setup) {
+			s.Readers = []string{"a", "A", "My-Function"}
+		}, []string{`--reader "A" is named twice`, `--reader "My-Function" is named twice`}},
 		"a schema of theirs":  {func(s *setup.Setup) { s.Schema = "sys" }, []string{"--schema"}},
 		"a schema with a dot": {func(s *setup.Setup) { s.Schema = "a.b" }, []string{"--schema"}},
-		"no client id":        {func(s *setup.Setup) { s.ClientID = "x" }, []string{"is no client id"}},
-		"login and id":        {func(s *setup.Setup) { s.ClientID, s.Login = "00112233-4455-6677-8899-aabbccddeeff", true }, []string{"choose one"}},
-		"a container":         {func(s *setup.Setup) { s.Published = published }, []string{"--published has a meaning"}},
+		"no client id": {func(s *setup.Setup) {
+			s.ClientID = "x"
+		}, []string{"is no client id"}},
+		"login and id": {func(s *setup.Setup) {
+			s.ClientID, s.Login = "00112233-4455-6677-8899-aabbccddeeff", true
+		}, []string{"choose one"}},
+		"a container": {func(s *setup.Setup) {
+			s.Published = published
+		}, []string{"--published has a meaning"}},
 		"options of another": {
 			func(s *setup.Setup) {
-				s.Engine, s.ClientID, s.Login, s.Rebuild, s.Snapshots = tsql.Fabric, "x", true, true, true
+				s.Engine, s.ClientID, s.Login, s.Rebuild, s.Snapshots = tsql.Fabric, "x", true,
+					true, true
 			},
-			[]string{"--client-id has a meaning", "--login has a meaning", "--rebuild has a meaning", "--snapshots has a meaning"},
+			[]string{
+				"--client-id has a meaning", "--login has a meaning", "--rebuild has a meaning",
+				"--snapshots has a meaning",
+			},
 		},
-		"no container": {func(s *setup.Setup) { s.Engine = tsql.Serverless }, []string{"--published is missing"}},
+		"no container": {func(s *setup.Setup) {
+			s.Engine = tsql.Serverless
+		}, []string{"--published is missing"}},
 		"a container of the other endpoint": {
 			func(s *setup.Setup) {
-				s.Engine, s.Published = tsql.Serverless, "https://account.blob.core.windows.net/fhir-published"
+				s.Engine, s.Published = tsql.Serverless,
+					"https://account.blob.core.windows.net/fhir-published"
 			},
 			[]string{"is no container"},
 		},
@@ -184,7 +224,9 @@ func TestWhatIsWrongIsToldTogether(t *testing.T) {
 			t.Errorf("%s: %q", name, lines)
 		}
 		for _, want := range tt.want {
-			if !slices.ContainsFunc(lines, func(l string) bool { return strings.Contains(l, want) }) {
+			if !slices.ContainsFunc(lines, func(l string) bool {
+				return strings.Contains(l, want)
+			}) {
 				t.Errorf("%s: %q does not tell of %s", name, lines, want)
 			}
 		}

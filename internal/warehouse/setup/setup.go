@@ -3,7 +3,8 @@
 //
 // A database administrator reads the script and runs it once for each schema:
 //
-//	fhirsynapse sql setup --engine sqlserver --principal my-function | sqlcmd -G -b -S HOST -d fhir
+//	fhirsynapse sql setup --engine sqlserver --principal my-function |
+//	  sqlcmd -G -b -S HOST -d fhir
 //
 // The script creates the user, the schema, the role for readers and the objects that only an
 // administrator may create. It grants exactly the rights for the statements of packages mssql and
@@ -61,7 +62,8 @@ const longestName = 128
 var (
 	// exports.yaml has the same rule for a plan's schema.
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
-	guid       = regexp.MustCompile(`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{12})$`)
+	guid       = regexp.MustCompile(
+		`^([0-9A-Fa-f]{8})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{4})-([0-9A-Fa-f]{12})$`)
 	// reserved are principals and schemas of every database.
 	reserved = []string{"dbo", "guest", "public", "sys", "information_schema"}
 )
@@ -78,7 +80,9 @@ func (e FaultError) Unwrap() error { return e.Err }
 // Validate returns a FaultError with all faults of s and their remedies, or nil.
 func (s Setup) Validate() error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(format, args...))
+	}
 	if s.Principal == "" {
 		fault("--principal is missing: give the name of the function app's identity as Entra ID shows it")
 	} else if reason := badPrincipal(s.Principal); reason != "" {
@@ -88,12 +92,16 @@ func (s Setup) Validate() error {
 	for _, r := range s.Readers {
 		if reason := badPrincipal(r); reason != "" {
 			fault("--reader %q %s", r, reason)
-		} else if slices.ContainsFunc(seen, func(name string) bool { return strings.EqualFold(name, r) }) {
+		} else if slices.ContainsFunc(seen, func(name string) bool {
+			return strings.EqualFold(name, r)
+		}) {
 			fault("--reader %q is named twice: the principal that loads can read already, and a reader is given once", r)
 		}
 		seen = append(seen, r)
 	}
-	if !schemaName.MatchString(s.Schema) || slices.Contains(reserved[1:], strings.ToLower(s.Schema)) || strings.HasPrefix(strings.ToLower(s.Schema), "db_") {
+	if !schemaName.MatchString(s.Schema) ||
+		slices.Contains(reserved[1:], strings.ToLower(s.Schema)) ||
+		strings.HasPrefix(strings.ToLower(s.Schema), "db_") {
 		fault("--schema %q is no name of a plan's schema: it has letters, digits and underscores, starts with a letter, has at most 63 characters and does not belong to the database; write the schema of the plan in exports.yaml", s.Schema)
 	}
 	if reason := badName(s.Database); reason != "" {
@@ -110,11 +118,14 @@ func (s Setup) Validate() error {
 // options returns the faults of engine-specific options.
 func (s Setup) options() []error {
 	var faults []error
-	fault := func(format string, args ...any) { faults = append(faults, fmt.Errorf(format, args...)) }
+	fault := func(format string, args ...any) {
+		faults = append(faults, fmt.Errorf(format, args...))
+	}
 	if s.ClientID != "" && s.Engine != tsql.SQLServer {
 		fault("--client-id has a meaning with --engine sqlserver only: leave it out, and run the script as a user who may read Entra ID")
 	} else if s.ClientID != "" && !guid.MatchString(s.ClientID) {
-		fault("--client-id %q is no client id: it looks like 01234567-89ab-cdef-0123-456789abcdef", s.ClientID)
+		fault("--client-id %q is no client id: it looks like 01234567-89ab-cdef-0123-456789abcdef",
+			s.ClientID)
 	}
 	if s.Login && s.Engine != tsql.SQLServer {
 		fault("--login has a meaning with --engine sqlserver only: leave it out")
@@ -140,7 +151,8 @@ func (s Setup) options() []error {
 
 // badPrincipal returns why a name is not valid for a new principal, or "".
 func badPrincipal(name string) string {
-	if slices.Contains(reserved, strings.ToLower(name)) || strings.HasPrefix(strings.ToLower(name), "db_") || strings.HasPrefix(name, "##") {
+	if slices.Contains(reserved, strings.ToLower(name)) ||
+		strings.HasPrefix(strings.ToLower(name), "db_") || strings.HasPrefix(name, "##") {
 		return "belongs to the database: give the name of an identity"
 	}
 	return badName(name)
@@ -151,7 +163,9 @@ func badName(name string) string {
 	switch {
 	case name == "":
 		return "is empty: give a name"
-	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 }):
+	case !utf8.ValidString(name) || strings.ContainsFunc(name, func(r rune) bool {
+		return r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029
+	}):
 		return "has a control character: write the name as Entra ID or the server shows it"
 	case strings.TrimSpace(name) != name:
 		return "begins or ends with a space: take it away"
@@ -166,11 +180,13 @@ func badName(name string) string {
 // isContainer reports whether an address is a container at the data lake endpoint.
 func isContainer(address string) bool {
 	u, err := url.Parse(address)
-	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" || u.Port() != "" {
+	if err != nil || u.Scheme != "https" || u.User != nil || u.RawQuery != "" || u.Fragment != "" ||
+		u.Port() != "" {
 		return false
 	}
 	container := strings.Trim(u.Path, "/")
-	return strings.Contains(u.Host, ".dfs.") && container != "" && !strings.ContainsAny(container, "/'$ ") && !strings.ContainsAny(u.Host, "'$ ")
+	return strings.Contains(u.Host, ".dfs.") && container != "" &&
+		!strings.ContainsAny(container, "/'$ ") && !strings.ContainsAny(u.Host, "'$ ")
 }
 
 // sid returns the security id of an application's user: the bytes of its client id in SQL Server's

@@ -44,7 +44,9 @@ func (s steps) all() []Step {
 	}
 	all = append(all, s.only(Database, s.Database))
 	if s.Engine == tsql.SQLServer {
-		all = append(all, s.rowVersions("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT", Database))
+		all = append(all,
+			s.rowVersions("ALTER DATABASE CURRENT SET READ_COMMITTED_SNAPSHOT ON WITH NO_WAIT",
+				Database))
 	}
 	if s.Engine == tsql.Fabric {
 		all = append(all, s.collation())
@@ -82,7 +84,8 @@ func (s steps) raise(message string) string {
 
 // only stops a script in the wrong database.
 func (s steps) only(part Part, database string) Step {
-	message := "This part is for the database " + database + ". Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database."
+	message := "This part is for the database " + database +
+		". Connect to it: sqlcmd -d. For another one, give fhirsynapse sql setup its name by --database."
 	if part == Master {
 		message = "This part is for the database master. Connect to it: sqlcmd -d master."
 	}
@@ -94,7 +97,8 @@ func (s steps) only(part Part, database string) Step {
 
 // noDatabase returns the condition that the server has no database of the name.
 func (s steps) noDatabase() string {
-	return "NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = " + s.literal(s.Database) + ")"
+	return "NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = " +
+		s.literal(s.Database) + ")"
 }
 
 // server returns the steps in master.
@@ -106,21 +110,28 @@ func (s steps) server() []Step {
 		return []Step{
 			{
 				Part: Master, Why: "In Azure SQL Database a database has a price, so that Azure makes it: by template, portal or az sql db create.",
-				Text: guarded(azure+"= 5 AND "+s.noDatabase(), s.raise("Azure SQL Database has no database "+s.Database+" here: make it in Azure.")),
+				Text: guarded(azure+"= 5 AND "+s.noDatabase(),
+					s.raise("Azure SQL Database has no database "+s.Database+
+						" here: make it in Azure.")),
 			},
 			{
-				Part: Master, What: "database " + tsql.Quote(s.Database), Why: "SQL Server makes it here.", there: made,
-				Text: guarded(azure+"<> 5 AND "+s.noDatabase(), "EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database))+")"),
+				Part: Master, What: "database " + tsql.Quote(s.Database),
+				Why: "SQL Server makes it here.", there: made,
+				Text: guarded(azure+"<> 5 AND "+s.noDatabase(),
+					"EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database))+")"),
 			},
 		}
 	case tsql.Serverless:
 		return []Step{{
 			Part: Master, What: "database " + tsql.Quote(s.Database), there: made,
-			Why:  "A database of the serverless pool has no price of its own. The files are UTF-8, and with this collation text is compared by bytes, as FHIR ids and codes are.",
-			Text: guarded(s.noDatabase(), "EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database)+" COLLATE Latin1_General_100_BIN2_UTF8")+")"),
+			Why: "A database of the serverless pool has no price of its own. The files are UTF-8, and with this collation text is compared by bytes, as FHIR ids and codes are.",
+			Text: guarded(s.noDatabase(),
+				"EXEC ("+s.literal("CREATE DATABASE "+tsql.Quote(s.Database)+
+					" COLLATE Latin1_General_100_BIN2_UTF8")+")"),
 		}}
 	default:
-		return []Step{s.rowVersions("ALTER DATABASE "+tsql.Quote(s.Database)+" SET READ_COMMITTED_SNAPSHOT ON", Master)}
+		return []Step{s.rowVersions("ALTER DATABASE "+tsql.Quote(s.Database)+
+			" SET READ_COMMITTED_SNAPSHOT ON", Master)}
 	}
 }
 
@@ -132,7 +143,8 @@ func (s steps) rowVersions(text string, part Part) Step {
 	}
 	return Step{
 		Part: part, What: "READ_COMMITTED_SNAPSHOT", Why: why,
-		Text:  guarded("NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = "+s.literal(s.Database)+" AND d.[is_read_committed_snapshot_on] = 1)", text),
+		Text: guarded("NOT EXISTS (SELECT 1 FROM [sys].[databases] AS d WHERE d.[name] = "+
+			s.literal(s.Database)+" AND d.[is_read_committed_snapshot_on] = 1)", text),
 		there: func(c *catalog) bool { return c.rowVersions },
 	}
 }
@@ -150,7 +162,8 @@ func (s steps) collation() Step {
 
 // noPrincipal returns the condition that the database has no user or role of the name.
 func (s steps) noPrincipal(name string) string {
-	return "NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = " + s.literal(name) + ")"
+	return "NOT EXISTS (SELECT 1 FROM [sys].[database_principals] AS p WHERE p.[name] = " +
+		s.literal(name) + ")"
 }
 
 // user returns the step that creates a database user. Fabric creates one with the first GRANT and
@@ -159,12 +172,16 @@ func (s steps) user(name string) []Step {
 	if s.Engine == tsql.Fabric {
 		return nil
 	}
-	from, why := " FROM EXTERNAL PROVIDER", "The identity is looked up in Entra ID by its name. An identity that was deleted and made anew under the same name needs its user dropped first."
+	from, why := " FROM EXTERNAL PROVIDER",
+		"The identity is looked up in Entra ID by its name. An identity that was deleted and made anew under the same name needs its user dropped first."
 	switch {
 	case s.Login:
-		from, why = " FOR LOGIN "+tsql.Quote(name), "The server has the login of this name; its password is set there, by CREATE LOGIN."
+		from, why = " FOR LOGIN "+tsql.Quote(name),
+			"The server has the login of this name; its password is set there, by CREATE LOGIN."
 	case s.ClientID != "" && name == s.Principal:
-		from, why = " WITH SID = "+sid(s.ClientID)+", TYPE = E", "The user is made from the client id of the identity, "+strings.ToLower(s.ClientID)+", so that the server needs no right to read Entra ID."
+		from, why = " WITH SID = "+sid(s.ClientID)+", TYPE = E",
+			"The user is made from the client id of the identity, "+strings.ToLower(s.ClientID)+
+				", so that the server needs no right to read Entra ID."
 	}
 	return []Step{{
 		Part: Database, What: "user " + tsql.Quote(name), Why: why,
@@ -173,19 +190,24 @@ func (s steps) user(name string) []Step {
 	}}
 }
 
-// schemas returns the steps that create the plan's schema and, on engines with tables, the loader's.
+// schemas returns the steps that create the plan's schema and, on engines with tables, the
+// loader's.
 func (s steps) schemas() []Step {
-	all := []Step{s.schema(s.Schema, "The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.")}
+	all := []Step{s.schema(s.Schema,
+		"The schema of the plan, for its tables alone. It is made here, so that the principal needs no right to make schemas.")}
 	if s.Engine == tsql.Serverless {
 		return all
 	}
-	return append(all, s.schema(s.loadSchema(), "The schema of what the loader keeps for itself: the ledger, the heads, and the stages while a commit is under way. Readers have no right on it."))
+	return append(all,
+		s.schema(s.loadSchema(),
+			"The schema of what the loader keeps for itself: the ledger, the heads, and the stages while a commit is under way. Readers have no right on it."))
 }
 
 func (s steps) schema(name, why string) Step {
 	return Step{
 		Part: Database, What: "schema " + tsql.Quote(name), Why: why,
-		Text:  guarded("SCHEMA_ID("+s.literal(name)+") IS NULL", "EXEC ("+s.literal("CREATE SCHEMA "+tsql.Quote(name)+" AUTHORIZATION [dbo]")+")"),
+		Text: guarded("SCHEMA_ID("+s.literal(name)+") IS NULL",
+			"EXEC ("+s.literal("CREATE SCHEMA "+tsql.Quote(name)+" AUTHORIZATION [dbo]")+")"),
 		there: func(c *catalog) bool { return c.schema(name) },
 	}
 }
@@ -193,7 +215,8 @@ func (s steps) schema(name, why string) Step {
 func (s steps) role() Step {
 	name := s.ReaderRole()
 	return Step{
-		Part: Database, What: "role " + tsql.Quote(name), Why: "The role for people and programs that read. It has no member unless --reader names one.",
+		Part: Database, What: "role " + tsql.Quote(name),
+		Why:   "The role for people and programs that read. It has no member unless --reader names one.",
 		Text:  guarded(s.noPrincipal(name), "CREATE ROLE "+tsql.Quote(name)+" AUTHORIZATION [dbo]"),
 		there: func(c *catalog) bool { return c.principal(name, true) },
 	}
@@ -211,7 +234,9 @@ func (s steps) reader(reader string) []Step {
 		return steps
 	}
 	step := Step{
-		Part: Database, What: fmt.Sprintf("%s in role %s", tsql.Quote(reader), tsql.Quote(s.ReaderRole())), Why: "Lets a reader in.",
+		Part:  Database,
+		What:  fmt.Sprintf("%s in role %s", tsql.Quote(reader), tsql.Quote(s.ReaderRole())),
+		Why:   "Lets a reader in.",
 		Text:  "ALTER ROLE " + tsql.Quote(s.ReaderRole()) + " ADD MEMBER " + tsql.Quote(reader),
 		there: func(c *catalog) bool { return c.member(reader, s.ReaderRole()) },
 	}
@@ -226,35 +251,49 @@ func (s steps) reader(reader string) []Step {
 func (s steps) external() []Step {
 	source := tsql.Quote(sharedName)
 	absent := func(view string) string {
-		return "NOT EXISTS (SELECT 1 FROM [sys].[" + view + "] AS o WHERE o.[name] = " + s.literal(sharedName) + ")"
+		return "NOT EXISTS (SELECT 1 FROM [sys].[" + view + "] AS o WHERE o.[name] = " +
+			s.literal(sharedName) + ")"
 	}
 	steps := []Step{
 		{
-			Part: Database, What: "master key", Why: "The database keeps credentials under it. Without a password the pool protects it itself.",
-			Text:  guarded("NOT EXISTS (SELECT 1 FROM [sys].[symmetric_keys] AS k WHERE k.[name] = "+s.literal(masterKey)+")", "CREATE MASTER KEY"),
+			Part: Database, What: "master key",
+			Why: "The database keeps credentials under it. Without a password the pool protects it itself.",
+			Text: guarded(
+				"NOT EXISTS (SELECT 1 FROM [sys].[symmetric_keys] AS k WHERE k.[name] = "+
+					s.literal(masterKey)+")", "CREATE MASTER KEY"),
 			there: func(c *catalog) bool { return c.masterKey },
 		},
 		{
 			Part: Database, What: "credential " + source,
-			Why:   "Reads files by the managed identity of the workspace; it has no secret. Only who has CONTROL on the database can make it, so that the principal cannot.",
-			Text:  guarded(absent("database_scoped_credentials"), "CREATE DATABASE SCOPED CREDENTIAL "+source+" WITH IDENTITY = 'Managed Identity'"),
+			Why: "Reads files by the managed identity of the workspace; it has no secret. Only who has CONTROL on the database can make it, so that the principal cannot.",
+			Text: guarded(absent("database_scoped_credentials"),
+				"CREATE DATABASE SCOPED CREDENTIAL "+source+" WITH IDENTITY = 'Managed Identity'"),
 			there: func(c *catalog) bool { return c.credential },
 		},
 		{
-			Part: Database, Why: "A data source of this name at another place has views on it, so that it is not replaced.",
+			Part: Database,
+			Why:  "A data source of this name at another place has views on it, so that it is not replaced.",
 			Text: guarded("EXISTS (SELECT 1 FROM [sys].[external_data_sources] AS o WHERE o.[name] = "+s.literal(sharedName)+" AND o.[location] NOT IN ("+s.literal(s.published())+", "+s.literal(s.published()+"/")+"))",
-				s.raise("The data source fhirsynapse is at another place than "+s.published()+": drop it, and the views that read from it.")),
+				s.raise("The data source fhirsynapse is at another place than "+s.published()+
+					": drop it, and the views that read from it.")),
 		},
 		{
-			Part: Database, What: "data source " + source + " at " + s.published(), Why: "The container of the published lines, which the views read.",
-			Text:  guarded(absent("external_data_sources"), "CREATE EXTERNAL DATA SOURCE "+source+" WITH (LOCATION = "+s.plain(s.published())+", CREDENTIAL = "+source+")"),
-			there: func(c *catalog) bool { return strings.TrimSuffix(c.location, "/") == s.published() },
+			Part: Database, What: "data source " + source + " at " + s.published(),
+			Why: "The container of the published lines, which the views read.",
+			Text: guarded(absent("external_data_sources"),
+				"CREATE EXTERNAL DATA SOURCE "+source+" WITH (LOCATION = "+s.plain(s.published())+
+					", CREDENTIAL = "+source+")"),
+			there: func(c *catalog) bool {
+				return strings.TrimSuffix(c.location, "/") == s.published()
+			},
 		},
 	}
 	if s.Snapshots {
 		steps = append(steps, Step{
 			Part: Database, What: "file format " + source, Why: "Snapshots are Parquet files.",
-			Text:  guarded(absent("external_file_formats"), "CREATE EXTERNAL FILE FORMAT "+source+" WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"),
+			Text: guarded(absent("external_file_formats"),
+				"CREATE EXTERNAL FILE FORMAT "+source+
+					" WITH (FORMAT_TYPE = PARQUET, DATA_COMPRESSION = 'org.apache.hadoop.io.compress.SnappyCodec')"),
 			there: func(c *catalog) bool { return c.format },
 		})
 	}
@@ -287,7 +326,8 @@ func (s steps) workload() []Step {
 	return []Step{
 		{
 			Part: Database, What: "workload group " + tsql.Quote(workloadGroup),
-			Why: fmt.Sprintf("Without a group the loader gets the smallest share, as everybody does. This one takes at most %d%% of the pool, so that readers keep the rest; gives a statement %d%%, the least that DW100c has, so that two run at a time, as the setting WarehouseStatements says by default; and ends a statement after %d minutes, when nobody waits for it any more. Nothing is reserved while nothing is loaded. Change the numbers by ALTER WORKLOAD GROUP: they are not set again.",
+			Why: fmt.Sprintf(
+				"Without a group the loader gets the smallest share, as everybody does. This one takes at most %d%% of the pool, so that readers keep the rest; gives a statement %d%%, the least that DW100c has, so that two run at a time, as the setting WarehouseStatements says by default; and ends a statement after %d minutes, when nobody waits for it any more. Nothing is reserved while nothing is loaded. Change the numbers by ALTER WORKLOAD GROUP: they are not set again.",
 				capPercent, perRequest, longestStatement/60),
 			Text: guarded("NOT EXISTS (SELECT 1 FROM [sys].[workload_management_workload_groups] AS g WHERE g.[name] = "+s.literal(workloadGroup)+")",
 				fmt.Sprintf("CREATE WORKLOAD GROUP %s WITH (MIN_PERCENTAGE_RESOURCE = 0, CAP_PERCENTAGE_RESOURCE = %d, REQUEST_MIN_RESOURCE_GRANT_PERCENT = %d, QUERY_EXECUTION_TIMEOUT_SEC = %d)",
@@ -295,9 +335,11 @@ func (s steps) workload() []Step {
 			there: func(c *catalog) bool { return c.group },
 		},
 		{
-			Part: Database, What: "workload classifier for " + tsql.Quote(s.Principal), Why: "Sends the statements of the principal to that group.",
+			Part: Database, What: "workload classifier for " + tsql.Quote(s.Principal),
+			Why: "Sends the statements of the principal to that group.",
 			Text: guarded("NOT EXISTS (SELECT 1 FROM [sys].[workload_management_workload_classifiers] AS k WHERE k.[name] = "+s.literal(classifier)+")",
-				"CREATE WORKLOAD CLASSIFIER "+tsql.Quote(classifier)+" WITH (WORKLOAD_GROUP = '"+workloadGroup+"', MEMBERNAME = "+s.plain(s.Principal)+")"),
+				"CREATE WORKLOAD CLASSIFIER "+tsql.Quote(classifier)+" WITH (WORKLOAD_GROUP = '"+
+					workloadGroup+"', MEMBERNAME = "+s.plain(s.Principal)+")"),
 			there: func(c *catalog) bool { return c.classified(s.Principal) },
 		},
 	}

@@ -191,7 +191,7 @@ func (s Server) with(config msdsn.Config, credential azcore.TokenCredential) (Se
 				return "", &fault.Error{
 					Class:  fault.Transient,
 					Err:    fmt.Errorf("get a token for the warehouse: %w", err),
-					Remedy: "if this does not pass, check that the app has an identity",
+					Remedy: "if this continues, check that the app has an identity",
 				}
 			}
 			return t.Token, nil
@@ -213,7 +213,7 @@ func credentialOf(fedauth, clientID string) (azcore.TokenCredential, error) {
 				return nil, fault.Permanentf("fedauth=%s must be spelt %s", fedauth, s.name)
 			}
 		}
-		return nil, fault.Permanentf("fedauth=%s is not known here: it is one of %s", fedauth,
+		return nil, fault.Permanentf("fedauth=%s is unknown: use one of %s", fedauth,
 			strings.Join(names, ", "))
 	}
 	c, err := signIns[i].make(clientID)

@@ -102,9 +102,13 @@ func TestStatementsGiveWhatSQLServerDocuments(t *testing.T) {
 	t.Parallel()
 	const over = " FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([a] nvarchar(max) '$.a', [n] nvarchar(max) '$.n', [t] nvarchar(max) '$.t', [z] nvarchar(max) '$.z', [o] nvarchar(max) '$.o', [oj] nvarchar(max) '$.o' AS JSON, [aj] nvarchar(max) '$.a' AS JSON, [b] nvarchar(max) '$.o.b', [l] nvarchar(max) '$.l' AS JSON, [lb] nvarchar(max) '$.l.b') AS j"
 	for statement, want := range map[string]string{
-		"SELECT j.[a], j.[n], j.[t], j.[z], j.[o], j.[oj], j.[aj], j.[b], j.[lb]" + over:                                       `x |1.50|true|NULL|NULL|{"b":"y"}|NULL|y|NULL`,
-		"SELECT e.[key], e.[value], e.[type]" + over + " CROSS APPLY OPENJSON(j.[l]) AS e WHERE e.[type] > 2":                  `4|[2]|4;3|{"c":1}|5`,
-		"SELECT CASE WHEN j.[a] = N'X' THEN 1 ELSE 0 END AS [v]" + over:                                                        "1", // case and the blank at the end do not count
+		"SELECT j.[a], j.[n], j.[t], j.[z], j.[o], j.[oj], j.[aj], j.[b], j.[lb]" +
+			over: `x |1.50|true|NULL|NULL|{"b":"y"}|NULL|y|NULL`,
+		"SELECT e.[key], e.[value], e.[type]" + over +
+			" CROSS APPLY OPENJSON(j.[l]) AS e WHERE e.[type] > 2": `4|[2]|4;3|{"c":1}|5`,
+		// case and the blank at the end do not count
+		"SELECT CASE WHEN j.[a] = N'X' THEN 1 ELSE 0 END AS [v]" +
+			over: "1",
 		"SELECT CASE WHEN j.[a] = CAST(N'x' AS nvarchar(9)) COLLATE Latin1_General_100_BIN2 THEN 1 ELSE 0 END AS [v]" + over:   "1",
 		"SELECT CASE WHEN CAST(j.[a] AS nvarchar(max)) COLLATE Latin1_General_100_BIN2 = N'X' THEN 1 ELSE 0 END AS [v]" + over: "0",
 		"SELECT CASE WHEN CAST(j.[a] AS varbinary(max)) = CAST(N'x' AS varbinary(max)) THEN 1 ELSE 0 END AS [v]" + over:        "0",
@@ -164,18 +168,21 @@ func TestWhatSQLServerRefusesIsRefused(t *testing.T) {
 		"SELECT N'x AS [v]":                                                                                                 "not closed",
 		"SELECT 1 AS [v] FROM docs AS d WHERE (1 = 1":                                                                       "expected",
 	} {
-		if got, err := one(t, statement, eval.Dialect{}); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := one(t, statement, eval.Dialect{}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngives %s, %v, want %s", statement, got, err, want)
 		}
 	}
-	if _, err := one(t, "SELECT e.[x] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([x] varchar(max) '$.o' AS JSON) AS e", eval.Dialect{Varchar: true}); err == nil || !strings.Contains(err.Error(), "13618") {
+	if _, err := one(t,
+		"SELECT e.[x] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([x] varchar(max) '$.o' AS JSON) AS e", eval.Dialect{Varchar: true}); err == nil || !strings.Contains(err.Error(), "13618") {
 		t.Errorf("AS JSON of varchar: %v", err)
 	}
 }
 
 func TestJSONIsReadAsOnPostgreSQL(t *testing.T) {
 	t.Parallel()
-	doc := `{"long":"` + strings.Repeat("x", 5000) + `","z":{"bb":1,"a":[1,2],"a":[1e2,-1.50E+1,2.50e-3,7]},"t":"a\"b\n"}`
+	doc := `{"long":"` + strings.Repeat("x", 5000) +
+		`","z":{"bb":1,"a":[1,2],"a":[1e2,-1.50E+1,2.50e-3,7]},"t":"a\"b\n"}`
 	for statement, want := range map[string]string{
 		"SELECT LEN(j.[long]) AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) WITH ([long] nvarchar(max) '$.long') AS j": "4000",
 		"SELECT LEN(e.[value]) AS [v] FROM docs AS d CROSS APPLY OPENJSON(d.[doc]) AS e WHERE e.[key] = N'long'":             "5000",
@@ -194,17 +201,18 @@ func TestJSONIsReadAsOnPostgreSQL(t *testing.T) {
 func TestQueriesOverTables(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]string{
-		"SELECT v.[n], w.[n] AS [m] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[n] > 1":                                                                      "2|2",
-		"SELECT v.[big], w.[n] AS [m] FROM [dbo].[v] AS v LEFT JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[big] > 15":                                                            "30|NULL;20|2",
-		"SELECT v.[id], COUNT_BIG(*) AS [c], SUM(v.[big]) AS [s], SUM(v.[n]) AS [n] FROM [dbo].[v] AS v GROUP BY v.[id]":                                                             "a|2|30|3;b|1|30|NULL",
-		"SELECT COUNT(v.[n]) AS [c], MAX(v.[at]) AS [m] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                                                                                      "error",
-		"SELECT COUNT_BIG(*) AS [c], SUM(v.[n]) AS [s] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                                                                                       "0|NULL",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] IN (SELECT w.[id] FROM [dbo].[w] AS w) AND v.[n] = 1":                                                                       "10",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] NOT IN (SELECT w.[id] FROM [dbo].[w] AS w)":                                                                                 "30",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[n] NOT IN (SELECT w.[n] FROM [dbo].[w] AS w)":                                                                                   "10",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE EXISTS (SELECT 1 AS [one] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])":                                                                "20",
-		"SELECT v.[id] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE w.[name] = 'W'":                                                                              "",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[free] = 'x' ORDER BY v.[big]":                                                                                                   "10;20", // the default collation
+		"SELECT v.[n], w.[n] AS [m] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[n] > 1":           "2|2",
+		"SELECT v.[big], w.[n] AS [m] FROM [dbo].[v] AS v LEFT JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[big] > 15": "30|NULL;20|2",
+		"SELECT v.[id], COUNT_BIG(*) AS [c], SUM(v.[big]) AS [s], SUM(v.[n]) AS [n] FROM [dbo].[v] AS v GROUP BY v.[id]":  "a|2|30|3;b|1|30|NULL",
+		"SELECT COUNT(v.[n]) AS [c], MAX(v.[at]) AS [m] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                           "error",
+		"SELECT COUNT_BIG(*) AS [c], SUM(v.[n]) AS [s] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                            "0|NULL",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] IN (SELECT w.[id] FROM [dbo].[w] AS w) AND v.[n] = 1":            "10",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] NOT IN (SELECT w.[id] FROM [dbo].[w] AS w)":                      "30",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[n] NOT IN (SELECT w.[n] FROM [dbo].[w] AS w)":                        "10",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE EXISTS (SELECT 1 AS [one] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])":     "20",
+		"SELECT v.[id] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE w.[name] = 'W'":                   "",
+		// the default collation
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[free] = 'x' ORDER BY v.[big]":                                                                                                   "10;20",
 		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[at] > CAST('2026-11-23T00:30:00' AS datetime2(3))":                                                                              "10",
 		"SELECT s.[big] FROM (SELECT v.[big], ROW_NUMBER() OVER (PARTITION BY v.[id] ORDER BY v.[at] DESC, v.[n]) AS [r] FROM [dbo].[v] AS v) AS s WHERE s.[r] = 1 ORDER BY s.[big]": "10;30",
 		"SELECT @p1 + 1 AS [v]": "5",
@@ -228,43 +236,62 @@ func TestTypesAndScopesAreStrict(t *testing.T) {
 	t.Parallel()
 	const v = " FROM [dbo].[v] AS v"
 	for statement, want := range map[string]string{
-		"SELECT CASE WHEN v.[n] = 1 THEN 'x' ELSE 1 END AS [c]" + v:                                               "results of one expression",
-		"SELECT COALESCE(v.[n], 'x') AS [c]" + v:                                                                  "results of one expression",
-		"SELECT ISNULL(v.[n], 'x') AS [c]" + v:                                                                    "results of one expression",
-		"SELECT v.[n] AS [c]" + v + " UNION ALL SELECT v.[id] AS [c]" + v:                                         "column c of a UNION",
-		"SELECT v.[n]" + v + " WHERE v.[id] = 1":                                                                  "compared",
-		"SELECT v.[n]" + v + " WHERE v.[day] = v.[at]":                                                            "compared",
-		"SELECT v.[n]" + v + " WHERE v.[at] = '2026-11-23'":                                                       "compared",
-		"SELECT v.[n]" + v + " WHERE v.[free] > 'a'":                                                              "default collation",
-		"SELECT v.[n]" + v + " JOIN [dbo].[w] AS w ON w.[name] = v.[id]":                                          "468",
-		"SELECT v.[id] + w.[name] AS [c]" + v + " JOIN [dbo].[w] AS w ON w.[id] = v.[id]":                         "468",
-		"SELECT v.[n]" + v + " WHERE CAST(v.[id] AS varchar(9)) COLLATE Latin1_General_CI_AS = 'a'":               "the collation",
-		"SELECT v.[n]" + v + " WHERE CAST(v.[n] AS int) COLLATE Latin1_General_100_BIN2 = 'a'":                    "447",
-		"SELECT v.[n] + 'x' AS [c]" + v:                                                                           "int + varchar",
-		"SELECT 'é' AS [c]":                                                                                       "without N",
-		"SELECT CAST('x' AS nvarchar(5000)) AS [c]":                                                               "the size 5000",
-		"SELECT CAST('x' AS varchar) AS [c]":                                                                      "needs a size",
-		"SELECT CAST(v.[day] AS int) AS [c]" + v:                                                                  "CAST of date to int",
-		"SELECT v.[id], COUNT_BIG(*) AS [c]" + v:                                                                  "8120",
-		"SELECT v.[n], COUNT_BIG(*) AS [c]" + v + " GROUP BY v.[id]":                                              "8120",
-		"SELECT SUM(v.[id]) AS [c]" + v:                                                                           "8117",
-		"SELECT SUM(v.[ok]) AS [c]" + v:                                                                           "8117",
-		"SELECT MIN(v.[ok]) AS [c]" + v:                                                                           "8117",
-		"SELECT v.[n]" + v + " WHERE SUM(v.[n]) = 1":                                                              "195",
-		"SELECT TOP (1) COUNT(*) AS [c]" + v:                                                                      "TOP or ORDER BY",
-		"SELECT [n]" + v:                                                                                          "an alias is expected",
-		"SELECT v.[n]" + v + " JOIN [dbo].[w] AS v ON v.[n] = 1":                                                  "1013",
-		"SELECT v.[n]" + v + " WHERE v.[n] IN (SELECT w.[n] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])":             "4104",
-		"SELECT v.[n]" + v + " WHERE v.[n] IN (SELECT w.[n], w.[id] FROM [dbo].[w] AS w)":                         "116",
-		"SELECT v.[n]" + v + " WHERE v.[n] IN (SELECT w.[id] FROM [dbo].[w] AS w)":                                "compared",
-		"SELECT v.[n]" + v + " JOIN (SELECT w.[n] FROM [dbo].[w] AS w WHERE w.[n] = v.[n]) AS s ON s.[n] = v.[n]": "4104",
-		"SELECT s.[n]" + v + " CROSS APPLY (SELECT w.[n] FROM [dbo].[w] AS w) AS s":                               "a table inside an APPLY",
-		"SELECT j.[n]" + v + " CROSS APPLY OPENJSON(v.[id]) WITH ([n] int '$.n') AS j":                            "text of any length",
-		"SELECT j.[n]" + v + " CROSS APPLY OPENJSON(v.[n]) AS j":                                                  "OPENJSON of int",
+		"SELECT CASE WHEN v.[n] = 1 THEN 'x' ELSE 1 END AS [c]" +
+			v: "results of one expression",
+		"SELECT COALESCE(v.[n], 'x') AS [c]" +
+			v: "results of one expression",
+		"SELECT ISNULL(v.[n], 'x') AS [c]" +
+			v: "results of one expression",
+		"SELECT v.[n] AS [c]" + v + " UNION ALL SELECT v.[id] AS [c]" +
+			v: "column c of a UNION",
+		"SELECT v.[n]" + v +
+			" WHERE v.[id] = 1": "compared",
+		"SELECT v.[n]" + v +
+			" WHERE v.[day] = v.[at]": "compared",
+		"SELECT v.[n]" + v +
+			" WHERE v.[at] = '2026-11-23'": "compared",
+		"SELECT v.[n]" + v +
+			" WHERE v.[free] > 'a'": "default collation",
+		"SELECT v.[n]" + v +
+			" JOIN [dbo].[w] AS w ON w.[name] = v.[id]": "468",
+		"SELECT v.[id] + w.[name] AS [c]" + v +
+			" JOIN [dbo].[w] AS w ON w.[id] = v.[id]": "468",
+		"SELECT v.[n]" + v +
+			" WHERE CAST(v.[id] AS varchar(9)) COLLATE Latin1_General_CI_AS = 'a'": "the collation",
+		"SELECT v.[n]" + v +
+			" WHERE CAST(v.[n] AS int) COLLATE Latin1_General_100_BIN2 = 'a'": "447",
+		"SELECT v.[n] + 'x' AS [c]" + v:                              "int + varchar",
+		"SELECT 'é' AS [c]":                                          "without N",
+		"SELECT CAST('x' AS nvarchar(5000)) AS [c]":                  "the size 5000",
+		"SELECT CAST('x' AS varchar) AS [c]":                         "needs a size",
+		"SELECT CAST(v.[day] AS int) AS [c]" + v:                     "CAST of date to int",
+		"SELECT v.[id], COUNT_BIG(*) AS [c]" + v:                     "8120",
+		"SELECT v.[n], COUNT_BIG(*) AS [c]" + v + " GROUP BY v.[id]": "8120",
+		"SELECT SUM(v.[id]) AS [c]" + v:                              "8117",
+		"SELECT SUM(v.[ok]) AS [c]" + v:                              "8117",
+		"SELECT MIN(v.[ok]) AS [c]" + v:                              "8117",
+		"SELECT v.[n]" + v + " WHERE SUM(v.[n]) = 1":                 "195",
+		"SELECT TOP (1) COUNT(*) AS [c]" + v:                         "TOP or ORDER BY",
+		"SELECT [n]" + v:                                             "an alias is expected",
+		"SELECT v.[n]" + v + " JOIN [dbo].[w] AS v ON v.[n] = 1":     "1013",
+		"SELECT v.[n]" + v +
+			" WHERE v.[n] IN (SELECT w.[n] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])": "4104",
+		"SELECT v.[n]" + v +
+			" WHERE v.[n] IN (SELECT w.[n], w.[id] FROM [dbo].[w] AS w)": "116",
+		"SELECT v.[n]" + v +
+			" WHERE v.[n] IN (SELECT w.[id] FROM [dbo].[w] AS w)": "compared",
+		"SELECT v.[n]" + v +
+			" JOIN (SELECT w.[n] FROM [dbo].[w] AS w WHERE w.[n] = v.[n]) AS s ON s.[n] = v.[n]": "4104",
+		"SELECT s.[n]" + v +
+			" CROSS APPLY (SELECT w.[n] FROM [dbo].[w] AS w) AS s": "a table inside an APPLY",
+		"SELECT j.[n]" + v +
+			" CROSS APPLY OPENJSON(v.[id]) WITH ([n] int '$.n') AS j": "text of any length",
+		"SELECT j.[n]" + v + " CROSS APPLY OPENJSON(v.[n]) AS j": "OPENJSON of int",
 		"SELECT @p2 AS [v]":         "137",
 		"SELECT NULL + NULL AS [v]": "null + null",
 	} {
-		if got, err := one(t, statement, eval.Dialect{}); err == nil || !strings.Contains(err.Error(), want) {
+		if got, err := one(t, statement, eval.Dialect{}); err == nil ||
+			!strings.Contains(err.Error(), want) {
 			t.Errorf("%s\ngives %s, %v, want %s", statement, got, err, want)
 		}
 	}

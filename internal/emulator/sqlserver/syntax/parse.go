@@ -28,7 +28,9 @@ func invalid(format string, args ...any) error {
 }
 
 // Unknown returns the error for a part of a statement that the emulator does not support.
-func Unknown(what any) error { return unsupported(fmt.Sprintf("the emulator does not know %T", what)) }
+func Unknown(what any) error {
+	return unsupported(fmt.Sprintf("the emulator does not know %T", what))
+}
 
 func unsupported(message string) error {
 	return &sqlserver.Error{Number: 40517, Message: message, Severity: 16}

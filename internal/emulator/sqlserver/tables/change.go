@@ -81,7 +81,9 @@ func (s *session) createAs(st *ast.CreateTableStatement) (sqlserver.Result, erro
 	var columns []string
 	for i, c := range r.Columns {
 		columns = append(columns, c.Name)
-		t.columns = append(t.columns, column{Column: c, collation: r.Types[i].Collation, codePage: !t.utf8})
+		t.columns = append(t.columns, column{
+			Column: c, collation: r.Types[i].Collation, codePage: !t.utf8,
+		})
 	}
 	s.place(t)
 	return sqlserver.Result{Affected: int64(len(r.Rows))}, s.insertAll(t, columns, r.Rows)

@@ -58,7 +58,10 @@ type Database struct {
 
 // New returns an empty database.
 func New(o Options) *Database {
-	d := &Database{o: o, schemas: map[string]bool{"dbo": true}, tables: map[string]*table{}, locks: map[string]*session{}}
+	d := &Database{
+		o: o, schemas: map[string]bool{"dbo": true}, tables: map[string]*table{},
+		locks: map[string]*session{},
+	}
 	d.changed = sync.NewCond(&d.mu)
 	return d
 }
@@ -130,7 +133,9 @@ func (d *Database) table(schema, name string) (*table, error) {
 }
 
 func (t *table) column(name string) (int, error) {
-	if i := slices.IndexFunc(t.columns, func(c column) bool { return strings.EqualFold(c.Name, name) }); i >= 0 {
+	if i := slices.IndexFunc(t.columns, func(c column) bool {
+		return strings.EqualFold(c.Name, name)
+	}); i >= 0 {
 		return i, nil
 	}
 	return 0, fail(207, "Invalid column name '%s'.", name)
@@ -161,7 +166,8 @@ func (t *table) insert(s *session, cells []any) error {
 		k := t.keyOf(r)
 		for _, other := range t.byKey[k] {
 			if other.takenBy != s {
-				return fail(2627, "Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '%s.%s'.", t.schema, t.name)
+				return fail(2627,
+					"Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '%s.%s'.", t.schema, t.name)
 			}
 		}
 		t.byKey[k] = append(t.byKey[k], r)

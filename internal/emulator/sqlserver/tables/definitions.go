@@ -57,11 +57,14 @@ func (s *definitions) define(ctx context.Context, st ast.Statement) error {
 func (s *definitions) transfer(ctx context.Context, st *ast.AlterSchemaStatement) error {
 	t, err := s.unused(ctx, st.ObjectName)
 	if err != nil {
-		return fail(15151, "Cannot find the object '%s', because it does not exist or you do not have permission.", st.ObjectName.BaseIdentifier.Value)
+		return fail(15151,
+			"Cannot find the object '%s', because it does not exist or you do not have permission.",
+			st.ObjectName.BaseIdentifier.Value)
 	}
 	from, to := t.schema, st.Name.Value
 	if !s.db.schemas[strings.ToLower(to)] {
-		return fail(15151, "Cannot alter the schema '%s', because it does not exist or you do not have permission.", to)
+		return fail(15151,
+			"Cannot alter the schema '%s', because it does not exist or you do not have permission.", to)
 	}
 	if s.db.tables[key(to, t.name)] != nil {
 		return fail(15530, "The object with name \"%s\" already exists.", t.name)
@@ -84,7 +87,9 @@ func (s *definitions) unused(ctx context.Context, o *ast.SchemaObjectName) (*tab
 			return nil, err
 		}
 		other := func(by *session) bool { return by != nil && by != s.as }
-		used := slices.ContainsFunc(t.rows, func(r *row) bool { return other(r.madeBy) || other(r.takenBy) })
+		used := slices.ContainsFunc(t.rows, func(r *row) bool {
+			return other(r.madeBy) || other(r.takenBy)
+		})
 		if !used && !other(s.db.definer) {
 			return t, nil
 		}
@@ -133,7 +138,8 @@ func (s *definitions) newTable(o *ast.SchemaObjectName) (*table, error) {
 		return nil, unknown(o)
 	}
 	if t.schema != "" && !s.db.schemas[strings.ToLower(t.schema)] {
-		return nil, fail(2760, "The specified schema name \"%s\" either does not exist or you do not have permission to use it.", t.schema)
+		return nil, fail(2760,
+			"The specified schema name \"%s\" either does not exist or you do not have permission to use it.", t.schema)
 	}
 	if home, k := s.home(t.schema, t.name); home[k] != nil {
 		return nil, fail(2714, "There is already an object named '%s' in the database.", t.name)
@@ -155,7 +161,8 @@ func (s *definitions) dropTables(ctx context.Context, st *ast.DropTableStatement
 		case err != nil && st.IsIfExists:
 			continue
 		case err != nil:
-			return fail(3701, "Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
+			return fail(3701,
+				"Cannot drop the table '%s', because it does not exist or you do not have permission.", o.BaseIdentifier.Value)
 		}
 		home, k := s.home(t.schema, t.name)
 		delete(home, k)
@@ -173,7 +180,8 @@ func (t *table) add(d *ast.ColumnDefinition) error {
 		return err
 	}
 	if _, err := t.column(d.ColumnIdentifier.Value); err == nil {
-		return fail(2705, "Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
+		return fail(2705,
+			"Column names in each table must be unique. Column name '%s' is specified more than once.", d.ColumnIdentifier.Value)
 	}
 	c := column{Column: sqlserver.Column{Name: d.ColumnIdentifier.Value, Type: kind}}
 	if d.Collation != nil {
@@ -238,10 +246,14 @@ func (s *definitions) dropColumns(st *ast.AlterTableDropTableElementStatement) e
 func (s *definitions) dropColumn(t *table, name string) error {
 	at, err := t.column(name)
 	if err != nil {
-		return fail(4924, "ALTER TABLE DROP COLUMN failed because column '%s' does not exist in table '%s'.", name, t.name)
+		return fail(4924,
+			"ALTER TABLE DROP COLUMN failed because column '%s' does not exist in table '%s'.",
+			name, t.name)
 	}
 	if slices.Contains(t.key, at) || len(t.columns) == 1 {
-		return fail(4922, "ALTER TABLE DROP COLUMN %s failed because one or more objects access this column.", name)
+		return fail(4922,
+			"ALTER TABLE DROP COLUMN %s failed because one or more objects access this column.",
+			name)
 	}
 	columns, key, cells := t.columns, t.key, map[*row][]any{}
 	t.columns, t.key = slices.Delete(slices.Clone(columns), at, at+1), slices.Clone(key)

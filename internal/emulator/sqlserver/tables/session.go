@@ -223,7 +223,8 @@ func (s *session) end(commit bool) {
 // execute runs sp_getapplock, the only supported procedure.
 func (s *session) execute(ctx context.Context, e *ast.ExecuteSpecification) error {
 	p, ok := e.ExecutableEntity.(*ast.ExecutableProcedureReference)
-	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value != "sp_getapplock" ||
+	if !ok || p.ProcedureReference.ProcedureReference.Name.BaseIdentifier.Value !=
+		"sp_getapplock" ||
 		e.Variable == nil {
 		return unknown(e.ExecutableEntity)
 	}

@@ -10,7 +10,8 @@ import (
 
 // creatingStatistics matches the only form of CREATE STATISTICS that the emulator accepts: on one
 // column.
-var creatingStatistics = regexp.MustCompile(`^CREATE STATISTICS \[([^\]]+)\] ON \[([^\]]+)\]\.\[([^\]]+)\] \(\[([^\]]+)\]\)$`)
+var creatingStatistics = regexp.MustCompile(
+	`^CREATE STATISTICS \[([^\]]+)\] ON \[([^\]]+)\]\.\[([^\]]+)\] \(\[([^\]]+)\]\)$`)
 
 // createStatistics records the statistics of a table. It refuses an existing name, as the engines
 // do.
@@ -22,9 +23,11 @@ func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	case err != nil:
 		return sqlserver.Result{}, err
 	case !slices.ContainsFunc(t.columns, func(c column) bool { return c.Name == m[4] }):
-		return sqlserver.Result{}, fail(1911, "Column name '%s' does not exist in the target table.", m[4])
+		return sqlserver.Result{},
+			fail(1911, "Column name '%s' does not exist in the target table.", m[4])
 	case t.statistics[m[1]]:
-		return sqlserver.Result{}, fail(1927, "There are already statistics on table '%s' named '%s'.", m[3], m[1])
+		return sqlserver.Result{},
+			fail(1927, "There are already statistics on table '%s' named '%s'.", m[3], m[1])
 	}
 	if t.statistics == nil {
 		t.statistics = map[string]bool{}
@@ -46,7 +49,8 @@ func (s *session) maintain(m []string) (sqlserver.Result, error) {
 	case err != nil:
 		return sqlserver.Result{}, err
 	case s.open:
-		return sqlserver.Result{}, fail(574, "%s statement cannot be used inside a user transaction.", m[1])
+		return sqlserver.Result{},
+			fail(574, "%s statement cannot be used inside a user transaction.", m[1])
 	}
 	t.maintained = append(t.maintained, m[1]+m[4])
 	return sqlserver.Result{}, nil

@@ -19,7 +19,8 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 		return names, rows, true
 	case "INFORMATION_SCHEMA.COLUMNS":
 		names = []string{
-			"TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "DATA_TYPE", "CHARACTER_MAXIMUM_LENGTH",
+			"TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME", "ORDINAL_POSITION", "DATA_TYPE",
+			"CHARACTER_MAXIMUM_LENGTH",
 			"NUMERIC_PRECISION", "NUMERIC_SCALE", "IS_NULLABLE",
 		}
 		for _, t := range d.sorted() {
@@ -29,14 +30,17 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 		}
 		return names, rows, true
 	case "SYS.DATABASES":
-		return []string{"name", "is_read_committed_snapshot_on", "collation_name"}, [][]any{{databaseName, d.o.RowVersions, d.collation()}}, true
+		return []string{"name", "is_read_committed_snapshot_on", "collation_name"},
+			[][]any{{databaseName, d.o.RowVersions, d.collation()}}, true
 	}
 	v, ok := d.o.System[strings.ToLower(schema+"."+name)]
 	return v.Columns, v.Rows, ok
 }
 
 // collation returns the database's collation; the default is Fabric's collation.
-func (d *Database) collation() string { return cmp.Or(d.o.Collation, "Latin1_General_100_BIN2_UTF8") }
+func (d *Database) collation() string {
+	return cmp.Or(d.o.Collation, "Latin1_General_100_BIN2_UTF8")
+}
 
 func (d *Database) sorted() []*table {
 	var out []*table

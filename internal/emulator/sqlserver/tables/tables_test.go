@@ -102,7 +102,8 @@ func TestColumnsAreDroppedAndAdded(t *testing.T) {
 	s.run(one, "ALTER TABLE [dbo].[k] DROP COLUMN [n]")
 	s.fails(one, 207, "SELECT t.[n] FROM [dbo].[k] AS t")
 	s.run(one, "ALTER TABLE [dbo].[k] ADD [n] date NULL")
-	if got := s.cell(one, "SELECT t.[id], t.[m], t.[n] FROM [dbo].[k] AS t WHERE t.[n] IS NULL"); got != "a2 <nil>" {
+	if got := s.cell(one,
+		"SELECT t.[id], t.[m], t.[n] FROM [dbo].[k] AS t WHERE t.[n] IS NULL"); got != "a2 <nil>" {
 		t.Errorf("added again: %s", got)
 	}
 	s.fails(one, 2627, "INSERT INTO [dbo].[k] ([id], [m]) SELECT 'a', 3") // the key is still unique
@@ -148,7 +149,8 @@ func TestReadersSeeWhatIsCommitted(t *testing.T) {
 	for _, end := range []string{"ROLLBACK TRANSACTION", "COMMIT TRANSACTION"} {
 		s.run(writer, "BEGIN TRANSACTION")
 		s.run(writer, "UPDATE [dbo].[t] SET [n] = 2 WHERE [id] = 'a'")
-		if mine, others := s.cell(writer, query), s.cell(reader, query); mine != "2" || others != "1" {
+		if mine, others := s.cell(writer, query),
+			s.cell(reader, query); mine != "2" || others != "1" {
 			t.Errorf("before %s: the writer sees %s, the reader %s", end, mine, others)
 		}
 		s.run(writer, end)
@@ -248,7 +250,10 @@ func TestTheDefaultCollationDisregardsCase(t *testing.T) {
 			t.Errorf("like Fabric %t: %s rows", conflicts, got)
 		}
 		s.run(one, "DELETE FROM [dbo].[c] WHERE [a] = 'X'")
-		if got := s.cell(one, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[c] AS c"); got != map[string]string{"2": "0", "1": "1"}[want] {
+		if got := s.cell(one,
+			"SELECT COUNT_BIG(*) AS [n] FROM [dbo].[c] AS c"); got != map[string]string{
+			"2": "0", "1": "1",
+		}[want] {
 			t.Errorf("like Fabric %t: %s rows are left", conflicts, got)
 		}
 	}

@@ -27,7 +27,9 @@ func typeParts(text string) (word string, first, second int) {
 func coerce(v any, c column) (any, error) {
 	if v == nil {
 		if c.notNull {
-			return nil, fail(515, "Cannot insert the value NULL into column '%s'; column does not allow nulls.", c.Name)
+			return nil, fail(515,
+				"Cannot insert the value NULL into column '%s'; column does not allow nulls.",
+				c.Name)
 		}
 		return nil, nil
 	}
@@ -36,7 +38,8 @@ func coerce(v any, c column) (any, error) {
 	case "char", "varchar", "nvarchar":
 		if s, ok := v.(string); ok {
 			if n := lengthOf(s, word); first >= 0 && n > first {
-				return nil, fail(2628, "String or binary data would be truncated in column '%s'.", c.Name)
+				return nil, fail(2628, "String or binary data would be truncated in column '%s'.",
+					c.Name)
 			}
 			if word != "nvarchar" && c.codePage {
 				return asciiOf(s), nil
@@ -46,7 +49,8 @@ func coerce(v any, c column) (any, error) {
 	case "bigint", "int":
 		if n, ok := number(v); ok {
 			if word == "int" && int64(int32(n)) != n {
-				return nil, fail(8115, "Arithmetic overflow error converting expression to data type int.")
+				return nil, fail(8115,
+					"Arithmetic overflow error converting expression to data type int.")
 			}
 			return n, nil
 		}
@@ -116,7 +120,8 @@ func instant(s string) (any, error) {
 			return at, nil
 		}
 	}
-	return nil, fail(241, "Conversion failed when converting date and/or time from character string.")
+	return nil, fail(241,
+		"Conversion failed when converting date and/or time from character string.")
 }
 
 // Text returns a value as the prepared form of a file contains it; nil is NULL.

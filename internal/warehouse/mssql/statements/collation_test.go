@@ -12,14 +12,17 @@ import (
 
 func TestKeysTellCaseApartWhateverTheCollationOfTheDatabase(t *testing.T) {
 	t.Parallel()
-	view, err := sof.Compile("v.json", []byte(`{"resourceType":"ViewDefinition","name":"v","resource":"Observation","status":"active","select":[{"column":[
+	view, err := sof.Compile("v.json",
+		[]byte(`{"resourceType":"ViewDefinition","name":"v","resource":"Observation","status":"active","select":[{"column":[
 		{"name":"id","path":"getResourceKey()"},{"name":"plain","path":"id"},{"name":"patient_id","path":"subject.getReferenceKey(Patient)"},
 		{"name":"first","path":"performer.first().getReferenceKey()"},{"name":"text","path":"code.text"},
 		{"name":"all","collection":true,"path":"performer.getReferenceKey()"}]}]}`))
 	if err != nil {
 		t.Fatal(err)
 	}
-	for engine, collated := range map[tsql.Engine]bool{tsql.SQLServer: true, tsql.Dedicated: true, tsql.Fabric: false} {
+	for engine, collated := range map[tsql.Engine]bool{
+		tsql.SQLServer: true, tsql.Dedicated: true, tsql.Fabric: false,
+	} {
 		e, err := For(engine)
 		if err != nil {
 			t.Fatal(err)
@@ -39,7 +42,8 @@ func TestAWarehouseThatMergesIDsIsRefused(t *testing.T) {
 	t.Parallel()
 	for collation, ok := range map[string]bool{
 		"Latin1_General_100_BIN2_UTF8": true, "SQL_Latin1_General_CP1_CS_AS": true,
-		"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": false, "SQL_Latin1_General_CP1_CI_AS": false, "": false,
+		"Latin1_General_100_CI_AS_KS_WS_SC_UTF8": false, "SQL_Latin1_General_CP1_CI_AS": false,
+		"": false,
 	} {
 		err := CheckCollation(collation)
 		if (err == nil) != ok || err != nil && fault.Of(err) != fault.Permanent {

@@ -59,22 +59,32 @@ func (a Attempt) Files() Table {
 
 // Heads returns the stage of the lines that are resources.
 func (a Attempt) Heads() Table {
-	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn, Columns: sorted([]Column{
-		{fileColumn, "int", true},
-		{lineColumn, "bigint", true},
-		{warehouse.IDColumn, a.name(idLength), true},
-		{warehouse.VersionColumn, a.name(versionLength), true},
-		{deletedColumn, "bit", true},
-	})}
+	return Table{
+		Schema: a.loadSchema(), Name: a.Stage + "_" + partHead, Spread: warehouse.IDColumn,
+		Columns: sorted([]Column{
+			{fileColumn, "int", true},
+			{lineColumn, "bigint", true},
+			{warehouse.IDColumn, a.name(idLength), true},
+			{warehouse.VersionColumn, a.name(versionLength), true},
+			{deletedColumn, "bit", true},
+		}),
+	}
 }
 
 // Rows returns the stage of the rows of a view.
 func (a Attempt) Rows(v flatten.Table) Table {
-	columns := []Column{{fileColumn, "int", true}, {lineColumn, "bigint", true}, {warehouse.IDColumn, a.name(idLength), true}}
+	columns := []Column{
+		{fileColumn, "int", true},
+		{lineColumn, "bigint", true},
+		{warehouse.IDColumn, a.name(idLength), true},
+	}
 	for _, c := range v.Columns {
 		columns = append(columns, Column{Name: c.Name, Type: columnType(a.Target, v.Name, c)})
 	}
-	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn, Columns: sorted(columns)}
+	return Table{
+		Schema: a.loadSchema(), Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn,
+		Columns: sorted(columns),
+	}
 }
 
 // Docs returns the stage of the resources themselves.
@@ -86,9 +96,15 @@ func (a Attempt) Docs() Table {
 
 // Shred computes the staged rows of a view from the documents, with the view's SELECT body.
 func (a Attempt) Shred(v *sof.View) (Statement, error) {
-	text, err := tsql.Stage(v, a.Name, tsql.Shape{From: a.Docs().quoted(), Keys: []string{fileColumn, lineColumn}, ID: true}, a.stage(partView+v.Name))
+	text, err := tsql.Stage(v, a.Name,
+		tsql.Shape{From: a.Docs().quoted(), Keys: []string{fileColumn, lineColumn}, ID: true},
+		a.stage(partView+v.Name))
 	if err != nil {
-		return Statement{}, &fault.Error{Class: fault.Permanent, Err: fmt.Errorf("view %s cannot be made by %s: %w", v.Name, a.Name, err), Remedy: "set WarehouseTransform to native (load: --transform native)"}
+		return Statement{}, &fault.Error{
+			Class:  fault.Permanent,
+			Err:    fmt.Errorf("view %s cannot be computed by %s: %w", v.Name, a.Name, err),
+			Remedy: "set WarehouseTransform to native (load: --transform native)",
+		}
 	}
 	return a.labelled("shred "+v.Name, text), nil
 }
@@ -97,7 +113,8 @@ func (a Attempt) Shred(v *sof.View) (Statement, error) {
 // enforce keys, its key proves one winner per id.
 func (a Attempt) winners() Table {
 	return Table{
-		Schema: a.loadSchema(), Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Schema: a.loadSchema(), Name: a.Stage + "_" + partWinner, Key: []string{warehouse.IDColumn},
+		Spread: warehouse.IDColumn,
 		Columns: []Column{
 			{warehouse.IDColumn, a.name(idLength), true},
 			{warehouse.VersionColumn, a.name(versionLength), true},
@@ -152,13 +169,16 @@ func (a Attempt) DropStage() []Statement {
 
 // CountQuery counts the rows of a stage.
 func (a Attempt) CountQuery(t Table) Statement {
-	return a.labelled("count "+strings.TrimPrefix(t.Name, a.Stage+"_"), "SELECT COUNT_BIG(*) AS [n] FROM "+t.quoted()+" AS s")
+	return a.labelled("count "+strings.TrimPrefix(t.Name, a.Stage+"_"),
+		"SELECT COUNT_BIG(*) AS [n] FROM "+t.quoted()+" AS s")
 }
 
 // labelled marks a statement for the engine's monitoring.
 func (a Attempt) labelled(step, text string) Statement {
 	if a.Labels {
-		text += "\nOPTION (LABEL = '" + strings.ReplaceAll("fhirsynapse:"+a.Type+":"+strings.TrimPrefix(a.Stage, stagePrefix)+":"+strings.ReplaceAll(step, " ", "-"), "'", "''") + "')"
+		text += "\nOPTION (LABEL = '" +
+			strings.ReplaceAll("fhirsynapse:"+a.Type+":"+strings.TrimPrefix(a.Stage, stagePrefix)+
+				":"+strings.ReplaceAll(step, " ", "-"), "'", "''") + "')"
 	}
 	return Statement{step, text}
 }
@@ -205,7 +225,9 @@ const lockTimeout = 60000
 
 func (a transaction) exclude() Statement {
 	if a.Exclusion == LockRow {
-		return a.labelled(StepLock, "UPDATE "+a.lock(a.Schema, a.Type).quoted()+" SET [attempt] = '"+strings.TrimPrefix(a.Stage, stagePrefix)+"' WHERE [k] = 1")
+		return a.labelled(StepLock,
+			"UPDATE "+a.lock(a.Schema, a.Type).quoted()+" SET [attempt] = '"+
+				strings.TrimPrefix(a.Stage, stagePrefix)+"' WHERE [k] = 1")
 	}
 	return a.appLock()
 }
@@ -221,16 +243,20 @@ SELECT @result AS [result]`, t.literal("fhirsynapse/"+strings.ToLower(t.Schema)+
 func (a transaction) dropKnown() []Statement {
 	files, heads := a.stage(partFile), a.stage(partHead)
 	return []Statement{
-		a.labelled("drop known files", "DELETE FROM "+files+"\nWHERE [file_key] IN (SELECT l.[file_key] FROM "+a.ledger(a.Schema).quoted()+
-			" AS l WHERE l.[export] = "+a.nameLiteral(a.Export)+")"),
-		a.labelled("drop known lines", "DELETE FROM "+heads+"\nWHERE [_file] NOT IN (SELECT f.[_file] FROM "+files+" AS f)"),
+		a.labelled("drop known files",
+			"DELETE FROM "+files+"\nWHERE [file_key] IN (SELECT l.[file_key] FROM "+
+				a.ledger(a.Schema).quoted()+
+				" AS l WHERE l.[export] = "+a.nameLiteral(a.Export)+")"),
+		a.labelled("drop known lines",
+			"DELETE FROM "+heads+"\nWHERE [_file] NOT IN (SELECT f.[_file] FROM "+files+" AS f)"),
 	}
 }
 
 // chooseWinners selects the greatest version per id, and the first line among equal versions. It
 // wins if it beats the head, or equals it and the head was written with an older view set.
 func (a transaction) chooseWinners() Statement {
-	return a.labelled("winners", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
+	return a.labelled("winners",
+		fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
 FROM (
   SELECT h.[_id], h.[_version], h.[_deleted], h.[_file], h.[_line],
@@ -240,7 +266,7 @@ FROM (
 LEFT JOIN %s AS t ON t.[_id] = s.[_id]
 WHERE s.[place] = 1
   AND (t.[_id] IS NULL OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < %d))`,
-		a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), a.ViewSet))
+			a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), a.ViewSet))
 }
 
 // ofWinners returns a condition for the rows of the winners' ids.
@@ -268,7 +294,8 @@ SELECT %sw.[_id], w.[_version], CAST(LEFT(w.[_version], 23) AS datetime2(3)), %s
 FROM %s AS v
 JOIN %s AS w ON w.[_id] = v.[_id] AND w.[_file] = v.[_file] AND w.[_line] = v.[_line]
 WHERE w.[_deleted] = 0`,
-			table.quoted(), list("", append(columns, keysOfRows...)), from, a.nameLiteral(a.Export), a.stage(partView+v.Name), a.stage(partWinner))),
+			table.quoted(), list("", append(columns, keysOfRows...)), from, a.nameLiteral(a.Export),
+			a.stage(partView+v.Name), a.stage(partWinner))),
 	}
 }
 
@@ -276,7 +303,8 @@ func (a transaction) replaceHeads() []Statement {
 	head := a.head(a.Schema, a.Type).quoted()
 	return []Statement{
 		a.labelled("delete heads", "DELETE FROM "+head+a.ofWinners()),
-		a.labelled("insert heads", fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_view_set])
+		a.labelled("insert heads",
+			fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_view_set])
 SELECT w.[_id], w.[_version], w.[_deleted], %d
 FROM %s AS w`, head, a.ViewSet, a.stage(partWinner))),
 	}
@@ -293,15 +321,18 @@ LEFT JOIN (
   SELECT v.[_file], COUNT_BIG(*) AS [n], SUM(CASE WHEN v.[_deleted] = 1 THEN 1 ELSE 0 END) AS [deleted]
   FROM %s AS v GROUP BY v.[_file]
 ) AS w ON w.[_file] = f.[_file]`,
-		a.ledger(a.Schema).quoted(), list("", names), a.nameLiteral(a.Export), a.nameLiteral(a.Type), a.ViewSet,
-		a.nameLiteral(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile), a.stage(partHead), a.stage(partWinner)))
+		a.ledger(a.Schema).quoted(), list("", names), a.nameLiteral(a.Export),
+		a.nameLiteral(a.Type), a.ViewSet,
+		a.nameLiteral(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile),
+		a.stage(partHead), a.stage(partWinner)))
 }
 
 // check verifies law 5 for the written rows; see docs/architecture.md#laws.
 func (a transaction) check() Statement {
-	return a.labelled(StepCheck, fmt.Sprintf(`SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
+	return a.labelled(StepCheck,
+		fmt.Sprintf(`SELECT l.[path], l.[lines], l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] AS [accounted]
 FROM %s AS l
 JOIN %s AS f ON f.[file_key] = l.[file_key]
 WHERE l.[export] = %s AND (l.[superseded] < 0 OR l.[applied] + l.[superseded] + l.[filtered] + l.[quarantined] + l.[blank] <> l.[lines])`,
-		a.ledger(a.Schema).quoted(), a.stage(partFile), a.nameLiteral(a.Export)))
+			a.ledger(a.Schema).quoted(), a.stage(partFile), a.nameLiteral(a.Export)))
 }

@@ -14,7 +14,8 @@ func (a Attempt) CopyParquet(t Table, urls []string) Statement {
 	if a.Credential != "" {
 		options += ", CREDENTIAL = (IDENTITY = '" + a.Credential + "')"
 	}
-	return a.copyInto(t.quoted(), "", urls, "\nWITH ("+options+")", "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
+	return a.copyInto(t.quoted(), "", urls, "\nWITH ("+options+")",
+		"copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
 }
 
 // CopyLines lets the engine read files of one JSON object per line, each into one column,
@@ -25,12 +26,14 @@ func (a Attempt) CopyLines(t Table, urls []string) Statement {
 	if a.Credential != "" {
 		options += "CREDENTIAL = (IDENTITY = '" + a.Credential + "'), "
 	}
-	options += "FIELDTERMINATOR = '0x0b', FIELDQUOTE = '" + a.NoQuote + "', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
+	options += "FIELDTERMINATOR = '0x0b', FIELDQUOTE = '" + a.NoQuote +
+		"', ROWTERMINATOR = '0x0A', ENCODING = 'UTF8', MAXERRORS = 0)"
 	columns := make([]string, len(t.Columns))
 	for i, c := range t.Columns {
 		columns[i] = fmt.Sprintf("%s %d", tsql.Quote(c.Name), i+1)
 	}
-	return a.copyInto(t.quoted(), " ("+strings.Join(columns, ", ")+")", urls, options, "copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
+	return a.copyInto(t.quoted(), " ("+strings.Join(columns, ", ")+")", urls, options,
+		"copy "+strings.TrimPrefix(t.Name, a.Stage+"_"))
 }
 
 func (a Attempt) copyInto(table, columns string, urls []string, options, step string) Statement {
@@ -38,7 +41,8 @@ func (a Attempt) copyInto(table, columns string, urls []string, options, step st
 	for i, u := range urls {
 		quoted[i] = "'" + strings.ReplaceAll(u, "'", "''") + "'"
 	}
-	return a.labelled(step, "COPY INTO "+table+columns+"\nFROM "+strings.Join(quoted, ",\n  ")+options)
+	return a.labelled(step,
+		"COPY INTO "+table+columns+"\nFROM "+strings.Join(quoted, ",\n  ")+options)
 }
 
 // Large returns the stage of the rows of a staged table as JSON. Large rows go through it, because

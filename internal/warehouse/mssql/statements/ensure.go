@@ -41,15 +41,17 @@ type Found struct {
 	NotNull          bool
 }
 
-// Catalog is the columns of a plan's schema and of its loader's schema, ordered by schema and table.
+// Catalog is the columns of a plan's schema and of its loader's schema, by schema and table.
 type Catalog []Found
 
 // CatalogQuery returns the columns of Found, in its order.
 func (t Target) CatalogQuery() Statement {
-	return Statement{"catalog", `SELECT c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
+	return Statement{
+		"catalog", `SELECT c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[COLUMN_NAME], c.[DATA_TYPE], c.[CHARACTER_MAXIMUM_LENGTH], c.[NUMERIC_PRECISION], c.[NUMERIC_SCALE], c.[IS_NULLABLE]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
 WHERE ` + inSchemas(t, "c") + `
-ORDER BY c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[ORDINAL_POSITION]`}
+ORDER BY c.[TABLE_SCHEMA], c.[TABLE_NAME], c.[ORDINAL_POSITION]`,
+	}
 }
 
 // HasHead reports whether the head of the type exists.
@@ -131,7 +133,9 @@ func (t Target) Ensure(there Catalog) ([]Statement, error) {
 		more, err := t.missing(want, there.columns(want))
 		out, tables = append(out, more...), append(tables, err)
 	}
-	refused := &fault.Error{Class: fault.Permanent, Err: errors.Join(errors.Join(names...), errors.Join(tables...))}
+	refused := &fault.Error{
+		Class: fault.Permanent, Err: errors.Join(errors.Join(names...), errors.Join(tables...)),
+	}
 	if refused.Err == nil {
 		return out, nil
 	}
@@ -155,7 +159,11 @@ func (t Target) Rebuilding(resource string) string {
 // in a table of Ensure.
 func (t Target) LockRow() (Statement, bool) {
 	l := t.lock(t.Schema, t.Type).quoted()
-	return Statement{"lock row", "INSERT INTO " + l + " ([k], [attempt])\nSELECT 1, ''\nWHERE NOT EXISTS (SELECT 1 FROM " + l + " AS l WHERE l.[k] = 1)"},
+	return Statement{
+			"lock row", "INSERT INTO " + l +
+				" ([k], [attempt])\nSELECT 1, ''\nWHERE NOT EXISTS (SELECT 1 FROM " + l +
+				" AS l WHERE l.[k] = 1)",
+		},
 		t.Exclusion == LockRow
 }
 
@@ -163,13 +171,16 @@ func (t Target) LockRow() (Statement, bool) {
 func usable(v flatten.Table) error {
 	var faults []error
 	if len(v.Name) > longestName {
-		faults = append(faults, fmt.Errorf("view %s has a name of %d characters, at most %d are possible: shorten it", v.Name, len(v.Name), longestName))
+		faults = append(faults,
+			fmt.Errorf("view %s has a name of %d characters, at most %d are possible: shorten it",
+				v.Name, len(v.Name), longestName))
 	}
 	seen := map[string]string{}
 	for _, c := range v.Columns {
 		key := strings.ToLower(c.Name)
 		if other, twice := seen[key]; twice {
-			faults = append(faults, fmt.Errorf("columns %s.%s and %s.%s differ in case at most, and are one to this engine: rename one", v.Name, other, v.Name, c.Name))
+			faults = append(faults,
+				fmt.Errorf("columns %s.%s and %s.%s differ in case at most, and are one to this engine: rename one", v.Name, other, v.Name, c.Name))
 		}
 		seen[key] = c.Name
 	}
@@ -183,7 +194,8 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		if t.Keys && want.Cluster != "" {
 			out = append(out, Statement{
 				"create index " + want.Name,
-				"CREATE CLUSTERED INDEX " + tsql.Quote("cx_"+want.Name) + " ON " + want.quoted() + " (" + tsql.Quote(want.Cluster) + ")",
+				"CREATE CLUSTERED INDEX " + tsql.Quote("cx_"+want.Name) + " ON " + want.quoted() +
+					" (" + tsql.Quote(want.Cluster) + ")",
 			})
 		}
 		return out, nil
@@ -195,8 +207,9 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		case known:
 			faults = append(faults, got.refused(c))
 		case c.NotNull:
-			faults = append(faults, fmt.Errorf("table %s.%s has no column %s: someone changed it by hand; add the column back as %s",
-				want.Schema, want.Name, c.Name, c.Type))
+			faults = append(faults,
+				fmt.Errorf("table %s.%s has no column %s: it was changed by hand; add the column back as %s",
+					want.Schema, want.Name, c.Name, c.Type))
 		default:
 			out = append(out, t.addColumn(want, c))
 		}
@@ -206,12 +219,17 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 
 // RowVersionsQuery reads whether readers see row versions.
 func RowVersionsQuery() Statement {
-	return Statement{"row versions", "SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
+	return Statement{
+		"row versions",
+		"SELECT d.[is_read_committed_snapshot_on] AS [is_on] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()",
+	}
 }
 
 // CollationQuery reads the collation of the database.
 func CollationQuery() Statement {
-	return Statement{"collation", "SELECT d.[collation_name] AS [collation] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()"}
+	return Statement{
+		"collation", "SELECT d.[collation_name] AS [collation] FROM [sys].[databases] AS d WHERE d.[name] = DB_NAME()",
+	}
 }
 
 // CheckCollation refuses a collation that merges ids which differ only in case.
@@ -221,7 +239,10 @@ func CheckCollation(collation string) error {
 		return nil
 	}
 	return &fault.Error{
-		Class: fault.Permanent, Err: fmt.Errorf("the collation %s of the warehouse does not tell ids apart that differ in case only", collation),
+		Class: fault.Permanent,
+		Err: fmt.Errorf(
+			"the collation %s of the warehouse does not tell ids apart that differ in case only",
+			collation),
 		Remedy: "make a warehouse with the collation Latin1_General_100_BIN2_UTF8 (the default of Fabric) and load into that",
 	}
 }
@@ -274,7 +295,8 @@ func (t Target) LedgerThere() Statement {
 	return Statement{"ledger there", `SELECT c.[TABLE_SCHEMA]
 FROM [INFORMATION_SCHEMA].[COLUMNS] AS c
 WHERE ` + inSchemas(t, "c") + ` AND c.[TABLE_NAME] = ` +
-		t.literal(warehouse.LedgerTable) + ` AND c.[COLUMN_NAME] = ` + t.literal(ownColumns[warehouse.LedgerTable])}
+		t.literal(warehouse.LedgerTable) + ` AND c.[COLUMN_NAME] = ` +
+		t.literal(ownColumns[warehouse.LedgerTable])}
 }
 
 // LedgerQuery lists the committed files of an export in the ledger of one of the schemas of
@@ -284,16 +306,21 @@ func (t Target) LedgerQuery(schema, export string) Statement {
 	if strings.EqualFold(schema, t.Schema) {
 		ledger.Schema = t.Schema
 	}
-	return Statement{"ledger", `SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
+	return Statement{
+		"ledger", `SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
 FROM ` + ledger.quoted() + ` AS l
 WHERE l.[export] = ` + t.nameLiteral(export) + `
-ORDER BY l.[committed_at], l.[path], l.[etag]`}
+ORDER BY l.[committed_at], l.[path], l.[etag]`,
+	}
 }
 
 // RowsQuery counts the rows that an export wrote into a table.
 func (t Target) RowsQuery(table, export string) Statement {
-	return Statement{"count " + table, "SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
-		" AS t\nWHERE t.[_export] = " + t.nameLiteral(export)}
+	return Statement{
+		"count " + table,
+		"SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
+			" AS t\nWHERE t.[_export] = " + t.nameLiteral(export),
+	}
 }
 
 // CreateStatistics returns the statements for statistics, to be run once there are rows.
@@ -308,7 +335,8 @@ func (t Target) CreateStatistics() []Statement {
 		}
 		out = append(out, Statement{
 			"statistics " + table.Name,
-			"CREATE STATISTICS " + tsql.Quote("by_"+strings.TrimPrefix(table.Spread, "_")) + " ON " + table.quoted() + " (" + tsql.Quote(table.Spread) + ")",
+			"CREATE STATISTICS " + tsql.Quote("by_"+strings.TrimPrefix(table.Spread, "_")) +
+				" ON " + table.quoted() + " (" + tsql.Quote(table.Spread) + ")",
 		})
 	}
 	return out
@@ -316,8 +344,13 @@ func (t Target) CreateStatistics() []Statement {
 
 // sortedViews makes the text of a commit independent of the order of the views.
 func sortedViews(views []flatten.Table) []flatten.Table {
-	return slices.SortedFunc(slices.Values(views), func(a, b flatten.Table) int { return cmp.Compare(a.Name, b.Name) })
+	return slices.SortedFunc(slices.Values(views), func(a, b flatten.Table) int {
+		return cmp.Compare(a.Name, b.Name)
+	})
 }
 
 // keysOfRows are the reserved columns of a view's table, in order.
-var keysOfRows = []string{warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn, warehouse.ExportColumn}
+var keysOfRows = []string{
+	warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn,
+	warehouse.ExportColumn,
+}

@@ -11,7 +11,7 @@ import (
 
 // Older versions kept the loader's tables in the plan's schema. Moves moves them. A commit of an
 // older version that is under way, or that begins at any moment, must not see an empty head: older
-// versions of resources would win, and deleted ones come back. So the ledger goes first, and a guard
+// versions of resources would win, and deleted ones come back. So the ledger goes first; a guard
 // takes its place: a table of that name with another column, at which every commit of an older
 // version fails. The heads follow when none can commit any more. Between the ledger and the guard
 // an older version may make a ledger of its own; its heads are still where it looks for them, and
@@ -137,7 +137,8 @@ func (t Moving) mergeLedger(from Table) Statement {
 			"l",
 			ledger.names(),
 		) +
-			"\nFROM " + from.quoted() + " AS l\nLEFT JOIN " + ledger.quoted() + " AS m ON m.[file_key] = l.[file_key]\nWHERE m.[file_key] IS NULL",
+			"\nFROM " + from.quoted() + " AS l\nLEFT JOIN " + ledger.quoted() +
+			" AS m ON m.[file_key] = l.[file_key]\nWHERE m.[file_key] IS NULL",
 	}
 }
 
@@ -167,9 +168,10 @@ func (t Moving) TwoHeads(m Move) error {
 			t.loadSchema(),
 			resource,
 		),
-		Remedy: "stop the older version, drop table " + t.Schema + "." + table + ", " + t.Rebuilding(
-			resource,
-		),
+		Remedy: "stop the older version, drop table " + t.Schema + "." + table + ", " +
+			t.Rebuilding(
+				resource,
+			),
 	}
 }
 

@@ -30,7 +30,8 @@ func (t Target) Repair(there Catalog) ([]Statement, error) {
 		return nil, &fault.Error{Class: fault.Permanent, Err: err}
 	}
 	if len(rows) > 0 && !there.has(head) {
-		return nil, r.ByHand(fmt.Errorf("schema %s has no table %s, so that it cannot be told which resources the tables have", head.Schema, head.Name), rows...)
+		return nil, r.ByHand(
+			fmt.Errorf("schema %s has no table %s, so that it cannot be told which resources the tables have", head.Schema, head.Name), rows...)
 	}
 	out, fitting := t.refit(there)
 	var faults []error
@@ -41,7 +42,10 @@ func (t Target) Repair(there Catalog) ([]Statement, error) {
 		switch {
 		case err == nil:
 		case want.Name == ledger:
-			return nil, &fault.Error{Class: fault.Permanent, Err: err, Remedy: "change the column back, and rebuild again"}
+			return nil, &fault.Error{
+				Class: fault.Permanent, Err: err,
+				Remedy: "change the column back, and rebuild again",
+			}
 		case want.Name == head.Name:
 			// Rows without a head would never be deleted.
 			faults, drop = append(faults, err), append(append(drop, head.spelt()), rows...)
@@ -64,16 +68,23 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 		table := t.view(t.Schema, v)
 		for _, c := range table.Columns {
 			i := slices.IndexFunc(after, func(f Found) bool {
-				return strings.EqualFold(f.Schema, table.Schema) && strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
+				return strings.EqualFold(f.Schema, table.Schema) &&
+					strings.EqualFold(f.Table, table.Name) && strings.EqualFold(f.Column, c.Name)
 			})
 			if i < 0 || !after[i].refits(t, c) {
 				continue
 			}
 			c.NotNull = false // until the rows are written again
 			out = append(out,
-				Statement{StepDropColumn + table.Name + "." + c.Name, "ALTER TABLE " + table.quoted() + " DROP COLUMN " + tsql.Quote(after[i].Column)},
+				Statement{
+					StepDropColumn + table.Name + "." + c.Name,
+					"ALTER TABLE " + table.quoted() + " DROP COLUMN " + tsql.Quote(after[i].Column),
+				},
 				t.addColumn(table, c))
-			after[i] = Found{Schema: table.Schema, Table: table.Name, Column: c.Name, Type: typeParts.FindStringSubmatch(c.Type)[1]}
+			after[i] = Found{
+				Schema: table.Schema, Table: table.Name, Column: c.Name,
+				Type: typeParts.FindStringSubmatch(c.Type)[1],
+			}
 		}
 	}
 	return out, after
@@ -90,7 +101,10 @@ func (f Found) refits(t Target, want Column) bool {
 }
 
 func (t Target) addColumn(to Table, c Column) Statement {
-	return Statement{"add column " + to.Name + "." + c.Name, "ALTER TABLE " + to.quoted() + " ADD " + c.definition()}
+	return Statement{
+		"add column " + to.Name + "." + c.Name,
+		"ALTER TABLE " + to.quoted() + " ADD " + c.definition(),
+	}
 }
 
 // StepDropColumn is the prefix of steps that drop a column.
@@ -98,7 +112,10 @@ const StepDropColumn = "drop column "
 
 // Live counts the live resources of the tables.
 func (t Target) Live() Statement {
-	return Statement{"count live", "SELECT COUNT_BIG(*) AS [n]\nFROM " + t.head(t.Schema, t.Type).quoted() + " AS h\nWHERE h.[_deleted] = 0"}
+	return Statement{
+		"count live", "SELECT COUNT_BIG(*) AS [n]\nFROM " + t.head(t.Schema, t.Type).quoted() +
+			" AS h\nWHERE h.[_deleted] = 0",
+	}
 }
 
 // unwritten is the view set of a resource that must be written again, in any version. Every commit
@@ -108,11 +125,16 @@ const unwritten = 0
 // Forget is the transaction after which no live resource counts as written.
 func (t Target) Forget() []Statement {
 	a := Attempt{Target: t, Stage: stagePrefix + "rebuild"}
-	return append(transaction{a}.begin(), a.labelled("forget", fmt.Sprintf("UPDATE %s SET [_view_set] = %d WHERE [_deleted] = 0 AND [_view_set] > %[2]d",
-		t.head(t.Schema, t.Type).quoted(), unwritten)), Statement{StepCommit, "COMMIT TRANSACTION"})
+	return append(transaction{a}.begin(),
+		a.labelled("forget",
+			fmt.Sprintf("UPDATE %s SET [_view_set] = %d WHERE [_deleted] = 0 AND [_view_set] > %[2]d",
+				t.head(t.Schema, t.Type).quoted(), unwritten)),
+		Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
 // Unwritten counts the live resources that no commit has written since Forget.
 func (t Target) Unwritten() Statement {
-	return Statement{"count unwritten", fmt.Sprintf("%s AND h.[_view_set] = %d", t.Live().Text, unwritten)}
+	return Statement{
+		"count unwritten", fmt.Sprintf("%s AND h.[_view_set] = %d", t.Live().Text, unwritten),
+	}
 }

@@ -31,7 +31,8 @@ func TestRepair(t *testing.T) {
 		retype := func(f *statements.Found) { f.Type, f.Length = "float", 0 }
 		less := func(tables ...string) statements.Catalog {
 			return slices.DeleteFunc(found(t, a), func(f statements.Found) bool {
-				return slices.Contains(tables, f.Table) || slices.Contains(tables, f.Table+"."+f.Column)
+				return slices.Contains(tables, f.Table) ||
+					slices.Contains(tables, f.Table+"."+f.Column)
 			})
 		}
 		for name, c := range map[string]struct {
@@ -41,19 +42,50 @@ func TestRepair(t *testing.T) {
 			drop    string
 		}{
 			"nothing to do": {there: found(t, a)},
-			"another type":  {there: change(retype, "patient.born"), steps: []string{"drop column patient.born", "add column patient.born"}},
+			"another type": {
+				there: change(retype, "patient.born"),
+				steps: []string{"drop column patient.born", "add column patient.born"},
+			},
 			"two of them in two tables": {
 				there: change(retype, "patient.select", "patient_name.given"),
-				steps: []string{"drop column patient_name.given", "add column patient_name.given", "drop column patient.select", "add column patient.select"},
+				steps: []string{
+					"drop column patient_name.given", "add column patient_name.given",
+					"drop column patient.select", "add column patient.select",
+				},
 			},
-			"killed between the two": {there: less("patient.born"), steps: []string{"add column patient.born"}},
-			"a table is gone":        {there: less("patient_name"), steps: []string{"create table patient_name"}},
-			"a key of rows":          {there: change(retype, "patient._id"), refused: "column patient._id is float", drop: "drop fhir.patient, and rebuild again"},
-			"a key that is gone":     {there: less("patient._version"), refused: "table fhir.patient has no column _version", drop: "drop fhir.patient, and"},
-			"the head":               {there: change(retype, "_head_Patient._version"), refused: "column _head_Patient._version is float", drop: "drop fhir.patient, fhir.patient_name, fhir_load._head_Patient, and"},
-			"no head":                {there: less("_head_Patient"), refused: "schema fhir_load has no table _head_Patient", drop: "drop fhir.patient_name, fhir.patient, and"},
-			"the lock":               {there: change(retype, "_lock_Patient.k"), refused: "column _lock_Patient.k", drop: "drop fhir_load._lock_Patient, and"},
-			"the ledger":             {there: change(retype, "_ledger.etag", "patient.born"), refused: "column _ledger.etag", drop: "change the column back"},
+			"killed between the two": {
+				there: less("patient.born"), steps: []string{"add column patient.born"},
+			},
+			"a table is gone": {
+				there: less("patient_name"), steps: []string{"create table patient_name"},
+			},
+			"a key of rows": {
+				there: change(retype, "patient._id"), refused: "column patient._id is float",
+				drop: "drop fhir.patient, and rebuild again",
+			},
+			"a key that is gone": {
+				there:   less("patient._version"),
+				refused: "table fhir.patient has no column _version",
+				drop:    "drop fhir.patient, and",
+			},
+			"the head": {
+				there:   change(retype, "_head_Patient._version"),
+				refused: "column _head_Patient._version is float",
+				drop:    "drop fhir.patient, fhir.patient_name, fhir_load._head_Patient, and",
+			},
+			"no head": {
+				there:   less("_head_Patient"),
+				refused: "schema fhir_load has no table _head_Patient",
+				drop:    "drop fhir.patient_name, fhir.patient, and",
+			},
+			"the lock": {
+				there: change(retype, "_lock_Patient.k"), refused: "column _lock_Patient.k",
+				drop: "drop fhir_load._lock_Patient, and",
+			},
+			"the ledger": {
+				there:   change(retype, "_ledger.etag", "patient.born"),
+				refused: "column _ledger.etag", drop: "change the column back",
+			},
 		} {
 			got, err := a.Repair(c.there)
 			var steps []string
@@ -64,13 +96,17 @@ func TestRepair(t *testing.T) {
 			if d := cmp.Diff(c.steps, steps); d != "" {
 				t.Errorf("%s, %s: steps (-want +got):\n%s", engine, name, d)
 			}
-			if (err == nil) != (c.refused == "") || err != nil && (fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), c.refused) || !strings.Contains(fmt.Sprint(err), c.drop)) {
+			if (err == nil) != (c.refused == "") ||
+				err != nil && (fault.Of(err) != fault.Permanent ||
+					!strings.Contains(fmt.Sprint(err), c.refused) ||
+					!strings.Contains(fmt.Sprint(err), c.drop)) {
 				t.Errorf("%s, %s: %v", engine, name, err)
 			}
 		}
 		other := a
 		other.Views = []flatten.Table{{Name: "v", Columns: []sof.Column{{Name: "a"}, {Name: "A"}}}}
-		if _, err := other.Repair(nil); fault.Of(err) != fault.Permanent || !strings.Contains(fmt.Sprint(err), "v.a") {
+		if _, err := other.Repair(nil); fault.Of(err) != fault.Permanent ||
+			!strings.Contains(fmt.Sprint(err), "v.a") {
 			t.Errorf("%s: names: %v", engine, err)
 		}
 	}
@@ -80,7 +116,9 @@ func TestRepair(t *testing.T) {
 func TestRepairsAreParsed(t *testing.T) {
 	t.Parallel()
 	const column = "ALTER TABLE [fhir].[patient] DROP COLUMN [born]"
-	for engine, first := range map[tsql.Engine]string{tsql.Dedicated: "begin", tsql.Fabric: "begin", tsql.SQLServer: "isolation"} {
+	for engine, first := range map[tsql.Engine]string{
+		tsql.Dedicated: "begin", tsql.Fabric: "begin", tsql.SQLServer: "isolation",
+	} {
 		a := attempt(t, engine)
 		there := found(t, a)
 		for i := range there {
@@ -89,7 +127,8 @@ func TestRepairsAreParsed(t *testing.T) {
 			}
 		}
 		all, err := a.Repair(there)
-		if err != nil || len(all) != 2 || all[0].Text != column || all[1].Text != "ALTER TABLE [fhir].[patient] ADD [born] date NULL" {
+		if err != nil || len(all) != 2 || all[0].Text != column ||
+			all[1].Text != "ALTER TABLE [fhir].[patient] ADD [born] date NULL" {
 			t.Errorf("%s: %+v, %v", engine, all, err)
 		}
 		forget := a.Forget()

@@ -19,12 +19,20 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 	head := t.head(t.Schema, t.Type)
 	made := t.head(from, t.Type).quoted()
 	if there.has(head) {
-		join := fmt.Sprintf("FROM %s AS h\nLEFT JOIN %s AS n ON n.[_id] = h.[_id]\n", head.quoted(), made)
+		join := fmt.Sprintf("FROM %s AS h\nLEFT JOIN %s AS n ON n.[_id] = h.[_id]\n", head.quoted(),
+			made)
 		out = append(out,
-			Statement{StepCompare, "SELECT COUNT_BIG(*) AS [n]\n" + join + "WHERE (n.[_id] IS NULL AND h.[_deleted] = 0) OR n.[_version] < h.[_version]"},
+			Statement{
+				StepCompare, "SELECT COUNT_BIG(*) AS [n]\n" + join +
+					"WHERE (n.[_id] IS NULL AND h.[_deleted] = 0) OR n.[_version] < h.[_version]",
+			},
 			// A full export does not list deleted resources, and older versions of them must lose.
-			Statement{"keep tombstones", "INSERT INTO " + made + " ([_id], [_version], [_deleted], [_view_set])\nSELECT h.[_id], h.[_version], h.[_deleted], h.[_view_set]\n" +
-				join + "WHERE n.[_id] IS NULL AND h.[_deleted] = 1"})
+			Statement{
+				"keep tombstones",
+				"INSERT INTO " + made +
+					" ([_id], [_version], [_deleted], [_view_set])\nSELECT h.[_id], h.[_version], h.[_deleted], h.[_view_set]\n" +
+					join + "WHERE n.[_id] IS NULL AND h.[_deleted] = 1",
+			})
 	}
 	beside := t
 	beside.Schema = from
@@ -43,14 +51,19 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 	}
 	columns := list("l", ledger.names())
 	return append(out,
-		Statement{"add ledger", "INSERT INTO " + ledger.quoted() + " (" + list("", ledger.names()) + ")\nSELECT " + columns + "\nFROM " + t.ledger(from).quoted() +
-			" AS l\nWHERE l.[type] = " + t.nameLiteral(t.Type)},
+		Statement{
+			"add ledger", "INSERT INTO " + ledger.quoted() + " (" + list("", ledger.names()) +
+				")\nSELECT " + columns + "\nFROM " + t.ledger(from).quoted() +
+				" AS l\nWHERE l.[type] = " + t.nameLiteral(t.Type),
+		},
 		Statement{StepCommit, "COMMIT TRANSACTION"})
 }
 
 // transfer moves a table to another schema.
 func transfer(table Table, to string) Statement {
-	return Statement{"transfer " + table.Name, "ALTER SCHEMA " + tsql.Quote(to) + " TRANSFER " + table.quoted()}
+	return Statement{
+		"transfer " + table.Name, "ALTER SCHEMA " + tsql.Quote(to) + " TRANSFER " + table.quoted(),
+	}
 }
 
 // Comparable reports whether the head, if it exists, has the expected form.

@@ -99,11 +99,12 @@ const (
 // instantType is the type of the reserved instants.
 const instantType = "datetime2(3)"
 
-// ledger returns the table of committed files of a plan's schema. It is in the loader's schema, like
-// the heads and the locks.
+// ledger returns the table of committed files of a plan's schema. It is in the loader's schema,
+// like the heads and the locks.
 func (e Engine) ledger(schema string) Table {
 	return Table{
-		Schema: warehouse.LoadSchema(schema), Name: warehouse.LedgerTable, Key: []string{"export", "file_key"}, Spread: "file_key",
+		Schema: warehouse.LoadSchema(schema), Name: warehouse.LedgerTable,
+		Key: []string{"export", "file_key"}, Spread: "file_key",
 		Columns: []Column{
 			{"export", e.name(exportLength), true},
 			{"file_key", e.name(keyLength), true},
@@ -126,7 +127,8 @@ func (e Engine) ledger(schema string) Table {
 // head returns the table of the newest versions of a resource type.
 func (e Engine) head(schema, resource string) Table {
 	return Table{
-		Schema: warehouse.LoadSchema(schema), Name: warehouse.HeadTable(resource), Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Schema: warehouse.LoadSchema(schema), Name: warehouse.HeadTable(resource),
+		Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
 		Columns: []Column{
 			{warehouse.IDColumn, e.name(idLength), true},
 			{warehouse.VersionColumn, e.name(versionLength), true},

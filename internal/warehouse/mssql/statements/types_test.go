@@ -19,7 +19,8 @@ const binary = " COLLATE Latin1_General_100_BIN2"
 // typed compiles a view with one column of every class.
 func typed(t *testing.T) flatten.Table {
 	t.Helper()
-	v, err := sof.Compile("v.json", []byte(`{"resourceType":"ViewDefinition","name":"v","resource":"Observation","status":"active","select":[{"column":[
+	v, err := sof.Compile("v.json",
+		[]byte(`{"resourceType":"ViewDefinition","name":"v","resource":"Observation","status":"active","select":[{"column":[
 		{"name":"id","path":"getResourceKey()"},{"name":"patient_id","path":"subject.getReferenceKey(Patient)","type":"string"},
 		{"name":"plain","path":"id","type":"id"},{"name":"short_id","path":"getResourceKey()","tag":[{"name":"ansi/type","value":"VARCHAR(36)"}]},
 		{"name":"code","path":"status","type":"code"},{"name":"inferred","path":"status"},{"name":"tagged_code","path":"status","tag":[{"name":"ansi/type","value":"CHAR(20)"}]},
@@ -139,7 +140,8 @@ func TestTypesOfBothSidesOfAJoinAreEqual(t *testing.T) {
 				if c.Name == "id" && is["id"] != is["_id"] {
 					t.Errorf("%s: %s.id is %s, _id is %s", name, v.Name, is["id"], is["_id"])
 				}
-				if strings.HasSuffix(c.Name, "_id") && c.FHIRType == "id" && is[c.Name] != is["_id"] {
+				if strings.HasSuffix(c.Name, "_id") && c.FHIRType == "id" &&
+					is[c.Name] != is["_id"] {
 					t.Errorf("%s: %s.%s is %s, an id is %s", name, v.Name, c.Name, is[c.Name],
 						is["_id"])
 				}
@@ -279,7 +281,8 @@ func TestWidenChoosesTheNextStep(t *testing.T) {
 				want)
 		}
 		// A new table has the room at once.
-		if kind := types(target.view("s", v))[c.column]; c.want != "" && !c.wide && !strings.HasPrefix(c.want, kind) {
+		if kind := types(target.view("s", v))[c.column]; c.want != "" && !c.wide &&
+			!strings.HasPrefix(c.want, kind) {
 			t.Errorf("%s %s, %d characters: a new column is %s, a widened one %s", c.engine,
 				c.column, c.characters, kind, c.want)
 		}
