@@ -4,6 +4,7 @@ package tsqleval
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -67,14 +68,11 @@ func (t Table) typed(d eval.Dialect) *eval.Table {
 	if d.Varchar {
 		text.Base = "varchar"
 	}
-	out := &eval.Table{Names: t.Names}
-	for range t.Names {
-		out.Types = append(out.Types, text)
-	}
+	out := &eval.Table{Names: t.Names, Types: slices.Repeat([]syntax.Type{text}, len(t.Names))}
 	for _, r := range t.Rows {
-		row := make([]any, len(r))
-		for i, s := range r {
-			row[i] = s
+		var row []any
+		for _, s := range r {
+			row = append(row, s)
 		}
 		out.Rows = append(out.Rows, row)
 	}

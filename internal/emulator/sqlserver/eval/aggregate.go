@@ -369,57 +369,20 @@ func (w *window) number(frames []*frame) error {
 	return nil
 }
 
-// windowed compiles an item of a SELECT list. The item may contain a ROW_NUMBER.
-func (c *compiler) windowed(
-	e syntax.Expr, s *scope, windows *[]*window,
-) (syntax.Type, eval, error) {
-	switch k := e.(type) {
-	case syntax.Call:
-		if !k.Over {
-			break
-		}
-		if k.Name != "ROW_NUMBER" {
-			return syntax.Type{}, nil, refuse("%s OVER is not known here", k.Name)
-		}
-		w := &window{}
-		var err, err2 error
-		var part []syntax.Order
-		for _, p := range k.Part {
-			part = append(part, syntax.Order{Expr: p})
-		}
-		w.part, err = c.ordering(part, s)
-		w.order, err2 = c.ordering(k.Order, s)
-		*windows = append(*windows, w)
-		number := func(f *frame) (value, error) { return intValue(w.numbers[f]), nil }
-		return syntax.Type{Base: "bigint"}, number, errors.Join(err, err2)
-	case syntax.Binary:
-		if l, ok := k.L.(syntax.Call); ok && l.Over {
-			t, x, err := c.windowed(l, s, windows)
-			if err != nil {
-				return t, nil, err
-			}
-			u, y, err := c.expr(k.R, s)
-			if err != nil {
-				return u, nil, err
-			}
-			return c.arithmetic(k.Op, t, u, x, y)
-		}
-	case syntax.Cast:
-		if l, ok := k.Expr.(syntax.Binary); ok {
-			if ll, ok := l.L.(syntax.Call); ok && ll.Over {
-				t, x, err := c.windowed(k.Expr, s, windows)
-				if err != nil {
-					return t, nil, err
-				}
-				return k.Type, func(f *frame) (value, error) {
-					v, err := x(f)
-					if err != nil {
-						return v, err
-					}
-					return convert(v, t, k.Type)
-				}, nil
-			}
-		}
+// rowNumber compiles ROW_NUMBER, which only a SELECT list may contain.
+func (c *compiler) rowNumber(e syntax.Call, s *scope) (syntax.Type, eval, error) {
+	if e.Name != "ROW_NUMBER" || c.windows == nil {
+		return syntax.Type{}, nil, refuse("%s OVER is not known here", e.Name)
 	}
-	return c.expr(e, s)
+	w := &window{}
+	var err, err2 error
+	var part []syntax.Order
+	for _, p := range e.Part {
+		part = append(part, syntax.Order{Expr: p})
+	}
+	w.part, err = c.ordering(part, s)
+	w.order, err2 = c.ordering(e.Order, s)
+	*c.windows = append(*c.windows, w)
+	number := func(f *frame) (value, error) { return intValue(w.numbers[f]), nil }
+	return syntax.Type{Base: "bigint"}, number, errors.Join(err, err2)
 }

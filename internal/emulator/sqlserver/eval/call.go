@@ -275,6 +275,9 @@ func charIndex(t []syntax.Type, v []value) (value, error) {
 }
 
 func (c *compiler) call(e syntax.Call, s *scope) (syntax.Type, eval, error) {
+	if e.Over && e.Within == nil && !e.Star && e.Args == nil {
+		return c.rowNumber(e, s)
+	}
 	if e.Over || e.Within != nil || e.Star {
 		return syntax.Type{}, nil, refuse("%s is not allowed here", e.Name)
 	}

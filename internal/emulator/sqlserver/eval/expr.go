@@ -52,7 +52,8 @@ type compiler struct {
 	Names
 	uses    map[int]bool
 	json    *documents
-	applied bool // inside an APPLY
+	windows *[]*window // of the current SELECT list
+	applied bool       // inside an APPLY
 }
 
 func (c *compiler) column(ref syntax.Column, s *scope) (syntax.Type, eval, error) {
@@ -184,11 +185,8 @@ func (c *compiler) cast(e syntax.Cast, s *scope) (syntax.Type, eval, error) {
 			return textValue(v.t.Format("2006-01-02T15:04:05")), nil
 		}, nil
 	}
-	if _, err := convert(sample(from), from, e.Type); err != nil {
-		var failed conversionError
-		if !errors.As(err, &failed) {
-			return from, nil, err
-		}
+	if _, err := convert(sample(from), from, e.Type); err != nil && !IsDataError(err) {
+		return from, nil, err
 	}
 	return e.Type, func(f *frame) (value, error) {
 		v, err := x(f)
@@ -196,8 +194,7 @@ func (c *compiler) cast(e syntax.Cast, s *scope) (syntax.Type, eval, error) {
 			return v, err
 		}
 		out, err := convert(v, from, e.Type)
-		var failed conversionError
-		if e.Try && errors.As(err, &failed) {
+		if e.Try && IsDataError(err) {
 			return null, nil
 		}
 		return out, err

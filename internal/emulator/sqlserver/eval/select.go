@@ -76,7 +76,9 @@ func (c *compiler) selection(sel *syntax.Select, outer *scope) (*columns, run, e
 	var values []eval
 	var windows []*window
 	for _, o := range sel.Items {
-		t, x, err := c.windowed(o.Expr, inner, &windows)
+		c.windows = &windows
+		t, x, err := c.expr(o.Expr, inner)
+		c.windows = nil
 		if err != nil {
 			return nil, nil, err
 		}

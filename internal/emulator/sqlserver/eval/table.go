@@ -140,33 +140,15 @@ func (n Names) Query(q syntax.Query) (Result, error) {
 	return out, nil
 }
 
-// over returns the scope of one table, whose columns need no alias.
-func over(t *Table, name string) *scope {
-	if t == nil {
-		return &scope{}
-	}
-	cols := t.columns(name)
-	cols.bare = true
-	return &scope{sources: []*columns{cols}}
-}
-
-func frameOf(t *Table, s *scope, row []any) (*frame, error) {
-	if t == nil {
-		return &frame{}, nil
-	}
-	cells, err := t.row(row, s.sources[0])
-	return &frame{rows: [][]value{cells}}, err
-}
-
 // Condition compiles a condition over the rows of a table, or over none if t is nil. The result
 // reports whether it is true.
 func (n Names) Condition(
 	e syntax.Cond, t *Table, name string,
 ) (func(row []any) (bool, error), error) {
-	s := over(t, name)
+	s, at := over(t, name)
 	is, err := n.compiler().cond(e, s)
 	return func(row []any) (bool, error) {
-		f, err := frameOf(t, s, row)
+		f, err := at(row)
 		if err != nil {
 			return false, err
 		}
@@ -179,16 +161,29 @@ func (n Names) Condition(
 func (n Names) Expression(
 	e syntax.Expr, t *Table, name string,
 ) (func(row []any) (any, error), error) {
-	s := over(t, name)
+	s, at := over(t, name)
 	typ, x, err := n.compiler().expr(e, s)
 	return func(row []any) (any, error) {
-		f, err := frameOf(t, s, row)
+		f, err := at(row)
 		if err != nil {
 			return nil, err
 		}
 		v, err := x(f)
 		return plain(v, typ), err
 	}, err
+}
+
+// over returns the scope of one table, whose columns need no alias, and its frames.
+func over(t *Table, name string) (*scope, func(row []any) (*frame, error)) {
+	if t == nil {
+		return &scope{}, func([]any) (*frame, error) { return &frame{}, nil }
+	}
+	cols := t.columns(name)
+	cols.bare = true
+	return &scope{sources: []*columns{cols}}, func(row []any) (*frame, error) {
+		cells, err := t.row(row, cols)
+		return &frame{rows: [][]value{cells}}, err
+	}
 }
 
 // valueOf returns a cell of a table as a value of its column's type.

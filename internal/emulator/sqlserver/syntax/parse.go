@@ -8,6 +8,7 @@ package syntax
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -187,30 +188,16 @@ func checked(text string) (string, error) {
 	if len(s.open) > 0 {
 		return "", invalid("expected ) at the end")
 	}
-	return withPlus(text, plus), nil
+	slices.Sort(plus)
+	for _, at := range slices.Backward(plus) {
+		text = text[:at] + "+" + text[at:]
+	}
+	return text, nil
 }
 
 // beginsCondition holds the words after which a parenthesis may be that of a condition.
 var beginsCondition = map[string]bool{
 	"WHEN": true, "WHERE": true, "AND": true, "OR": true, "NOT": true, "ON": true, "(": true,
-}
-
-func withPlus(text string, places []int) string {
-	if len(places) == 0 {
-		return text
-	}
-	at := map[int]bool{}
-	for _, p := range places {
-		at[p] = true
-	}
-	var out strings.Builder
-	for i := range len(text) {
-		if at[i] {
-			out.WriteByte('+')
-		}
-		out.WriteByte(text[i])
-	}
-	return out.String()
 }
 
 func letter(c byte) bool {

@@ -32,24 +32,21 @@ func OfSelect(s *ast.SelectStatement) (Query, error) {
 }
 
 // OfQuery returns the tree of a query.
-func OfQuery(e ast.QueryExpression) (Query, error) {
-	var r reader
-	q := r.query(e)
-	return q, r.err
-}
+func OfQuery(e ast.QueryExpression) (Query, error) { return read(e, (*reader).query) }
 
 // OfExpr returns the tree of an expression.
-func OfExpr(e ast.ScalarExpression) (Expr, error) {
-	var r reader
-	x := r.expr(e)
-	return x, r.err
-}
+func OfExpr(e ast.ScalarExpression) (Expr, error) { return read(e, (*reader).expr) }
 
 // OfCond returns the tree of a condition.
-func OfCond(e ast.BooleanExpression) (Cond, error) {
+func OfCond(e ast.BooleanExpression) (Cond, error) { return read(e, (*reader).cond) }
+
+// OfType returns a type.
+func OfType(d ast.DataTypeReference) (Type, error) { return read(d, (*reader).typ) }
+
+func read[From, To any](from From, by func(*reader, From) To) (To, error) {
 	var r reader
-	c := r.cond(e)
-	return c, r.err
+	to := by(&r, from)
+	return to, r.err
 }
 
 func (r *reader) query(e ast.QueryExpression) Query {

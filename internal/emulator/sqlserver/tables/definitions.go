@@ -8,6 +8,7 @@ import (
 	"github.com/sqlc-dev/teesql/ast"
 
 	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/syntax"
 )
 
 // define creates and drops schemas and tables.
@@ -324,24 +325,6 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 
 // typeOf returns a type in the spelling of package sqlserver.
 func typeOf(d ast.DataTypeReference) (string, error) {
-	r, ok := d.(*ast.SqlDataTypeReference)
-	if !ok {
-		return "", unknown(d)
-	}
-	text := strings.ToLower(r.SqlDataTypeOption)
-	var parts []string
-	for _, p := range r.Parameters {
-		switch p := p.(type) {
-		case *ast.IntegerLiteral:
-			parts = append(parts, p.Value)
-		case *ast.MaxLiteral:
-			parts = append(parts, "max")
-		default:
-			return "", unknown(p)
-		}
-	}
-	if len(parts) > 0 {
-		text += "(" + strings.Join(parts, ", ") + ")"
-	}
-	return text, nil
+	t, err := syntax.OfType(d)
+	return t.Spelt(), err
 }

@@ -129,13 +129,11 @@ func (s *queries) home(schema, name string) (tables map[string]*table, at string
 }
 
 func (s *queries) find(schema, name string) (*table, error) {
-	if schema != "" {
-		return s.db.table(schema, name)
-	}
-	if t := s.temporary[strings.ToLower(name)]; t != nil {
+	home, k := s.home(schema, name)
+	if t := home[k]; t != nil {
 		return t, nil
 	}
-	return nil, fail(208, "Invalid object name '%s'.", name)
+	return nil, fail(208, "Invalid object name '%s'.", strings.TrimPrefix(schema+"."+name, "."))
 }
 
 func (s *queries) of(o *ast.SchemaObjectName) (*table, error) {

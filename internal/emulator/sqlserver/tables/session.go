@@ -129,11 +129,7 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 		return s.statement(ctx, st.ThenStatement)
 	case *ast.DeclareVariableStatement:
 		for _, d := range st.Declarations {
-			t, err := typeOf(d.DataType)
-			if err != nil {
-				return none, err
-			}
-			typ, err := syntax.TypeOf(t)
+			typ, err := syntax.OfType(d.DataType)
 			if err != nil || d.Value != nil {
 				return none, unknown(d)
 			}
