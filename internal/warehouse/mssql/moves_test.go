@@ -2,6 +2,12 @@ package mssql_test
 
 import (
 	"context"
+	"fmt"
+	"iter"
+	"strings"
+	"testing"
+	"time"
+
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/fault"
@@ -10,11 +16,6 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/mssql"
-	"fmt"
-	"iter"
-	"strings"
-	"testing"
-	"time"
 
 	"github.com/google/go-cmp/cmp"
 )

@@ -1,13 +1,6 @@
 package setup_test
 
 import (
-	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/sof"
-	"fhirsynapse/internal/sof/tsql"
-	"fhirsynapse/internal/warehouse/mssql/statements"
-	"fhirsynapse/internal/warehouse/serverless"
-	"fhirsynapse/internal/warehouse/setup"
-	"fhirsynapse/views"
 	"fmt"
 	"maps"
 	"regexp"
@@ -15,6 +8,14 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fhirsynapse/internal/flatten"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/serverless"
+	"fhirsynapse/internal/warehouse/setup"
+	"fhirsynapse/views"
 )
 
 // needs maps the beginnings of statements to their rights. The set-up must grant exactly the rights

@@ -46,13 +46,16 @@ func (s *session) copyInto(ctx context.Context, st *ast.CopyStatement) (sqlserve
 		}
 		data, err := s.fetch(ctx, unquoted(url))
 		if err != nil {
-			return none, fail(13807, "Content of directory on path '%s' cannot be listed: %v", unquoted(url), err)
+			return none, fail(13807, "Content of directory on path '%s' cannot be listed: %v",
+				unquoted(url), err)
 		}
 		var rows [][]any
 		switch {
 		case options["FILE_TYPE"] == "PARQUET":
 			rows, err = parquetRows(t, data)
-		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" && (options["FIELDQUOTE"] == "" || options["FIELDQUOTE"] == "0x1f") && options["ROWTERMINATOR"] == "0x0A":
+		case options["FILE_TYPE"] == "CSV" && options["FIELDTERMINATOR"] == "0x0b" &&
+			(options["FIELDQUOTE"] == "" || options["FIELDQUOTE"] == "0x1f") &&
+			options["ROWTERMINATOR"] == "0x0A":
 			rows, err = textRows(t, string(data))
 		default:
 			err = fail(40517, "the stand-in copies Parquet, and lines with 0x0b between fields")
@@ -90,7 +93,8 @@ func textRows(t *table, data string) ([][]any, error) {
 	for line := range strings.Lines(data) {
 		fields := strings.Split(strings.TrimSuffix(line, "\n"), "\x0b")
 		if len(fields) != len(t.columns) {
-			return nil, fail(4832, "Bulk load: a line has %d fields, the table %d columns.", len(fields), len(t.columns))
+			return nil, fail(4832, "Bulk load: a line has %d fields, the table %d columns.",
+				len(fields), len(t.columns))
 		}
 		cells := make([]any, len(fields))
 		for i, f := range fields {
@@ -109,7 +113,10 @@ func textRows(t *table, data string) ([][]any, error) {
 }
 
 func copyOptions(st *ast.CopyStatement) (map[string]string, error) {
-	known := []string{"FILE_TYPE", "CREDENTIAL", "FIELDTERMINATOR", "FIELDQUOTE", "ROWTERMINATOR", "ENCODING", "MAXERRORS", "COLUMNOPTIONS"}
+	known := []string{
+		"FILE_TYPE", "CREDENTIAL", "FIELDTERMINATOR", "FIELDQUOTE", "ROWTERMINATOR", "ENCODING",
+		"MAXERRORS", "COLUMNOPTIONS",
+	}
 	out := map[string]string{}
 	for _, o := range st.Options {
 		name := strings.ToUpper(o.Kind)
@@ -172,7 +179,8 @@ func parquetRows(t *table, data []byte) ([][]any, error) {
 	}
 	fields := f.Schema().Fields()
 	if len(fields) != len(t.columns) {
-		return nil, fail(105019, "The file has %d columns, the table %d.", len(fields), len(t.columns))
+		return nil, fail(105019, "The file has %d columns, the table %d.", len(fields),
+			len(t.columns))
 	}
 	var out [][]any
 	r := parquet.NewReader(f)
@@ -209,7 +217,8 @@ func parquetValue(v parquet.Value, t parquet.Type) (any, error) {
 			if _, millis := kind.Unit.Value.(*format.MilliSeconds); millis {
 				return time.UnixMilli(v.Int64()).UTC(), nil
 			}
-			return nil, fail(105019, "HdfsBridge::recordReaderFillBuffer: a timestamp finer than milliseconds")
+			return nil, fail(105019,
+				"HdfsBridge::recordReaderFillBuffer: a timestamp finer than milliseconds")
 		case *format.DecimalType:
 			n := new(big.Int).SetBytes(v.ByteArray())
 			if raw := v.ByteArray(); raw[0] >= 0x80 {

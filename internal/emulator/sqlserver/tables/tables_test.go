@@ -3,12 +3,13 @@ package tables_test
 import (
 	"context"
 	"errors"
-	"fhirsynapse/internal/emulator/sqlserver"
-	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fmt"
 	"io"
 	"strings"
 	"testing"
+
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 )
 
 type sessions struct {
