@@ -5,8 +5,8 @@
 // CREATE TABLE AS SELECT, INSERT) round a body and never look inside. The same view always becomes
 // the same text.
 //
-// A body does not know tombstones: it returns rows for resources that Heads marks as deleted, and a
-// commit leaves these rows out.
+// A body does not know tombstones: it also returns rows for deleted resources, and a commit leaves
+// these rows out.
 //
 // A body expects documents that were validated line by line: valid JSON, no member twice, and the
 // JSON types that FHIR has for its elements. For such documents it returns the rows of package
