@@ -152,7 +152,7 @@ func (p postgres) Rows(
 	return rows, err
 }
 
-// The interpreter of package tsqleval has the same authors as the bodies, so an independent engine
+// The evaluator of the emulator has the same authors as the bodies, so an independent engine
 // checks their meaning too.
 func TestPostgreSQLWorksOutTheSame(t *testing.T) {
 	p := newPostgres(t)

@@ -251,7 +251,7 @@ func TestAReplacementLosesNothing(t *testing.T) {
 		w := newWorld(t, engine)
 		if err := w.openAt(t, w.lake, faultViews.Tables, now).Replace(t.Context(),
 			replaced); fault.Of(err) != fault.Permanent ||
-			!strings.Contains(fmt.Sprint(err), "makes no tables in a transaction") {
+			!strings.Contains(fmt.Sprint(err), "cannot create tables in a transaction") {
 			t.Errorf("%s: %v", engine, err)
 		}
 	}

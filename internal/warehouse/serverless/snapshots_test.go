@@ -353,7 +353,7 @@ func TestTheParametersOfSnapshots(t *testing.T) {
 		"database=x&snapshotGrace=2h":                  "has no meaning without snapshot=PARTS",
 		"snapshot=20":                                  "names no database",
 		"database=x&snapshot=20;":                      "do not parse",
-		"database=x&snapshot=20&fedauth=activedefault": "is not known here",
+		"database=x&snapshot=20&fedauth=activedefault": "is unknown",
 	} {
 		_, _, err := serverless.ParseServer("//host?" + query)
 		if err == nil || fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), want) {
