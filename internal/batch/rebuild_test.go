@@ -143,7 +143,7 @@ func TestRebuildInPlaceRepairsLoadsAndLooks(t *testing.T) {
 			left: map[string]int64{"Observation": 3, "Patient": 4},
 			want: []string{observations + before, patients + before, seen, seenPatients},
 			err: []string{
-				"rebuild Observation: 3 resources of Observation in schema main are not in what was loaded", "rebuild Patient: 4 resources", "put the files of all exports",
+				"rebuild Observation: 3 resources of Observation in schema main were not loaded", "rebuild Patient: 4 resources", "put the files of all exports",
 			},
 		},
 	} {

@@ -115,7 +115,7 @@ func TestTypesThatDifferInCaseDoNotShareTables(t *testing.T) {
 	db := "duckdb:" + filepath.Join(t.TempDir(), "x.duckdb")
 	for typ, want := range map[string]string{
 		"Homemade": "",
-		"HomeMade": "resource type HomeMade differs in case only from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is not a resource type of FHIR`,
+		"HomeMade": "resource type HomeMade differs only in case from the one of table _head_Homemade", "PATIENT": `1.ndjson: resourceType "PATIENT" is not a resource type of FHIR`,
 	} {
 		data := t.TempDir()
 		first := t.TempDir()

@@ -168,7 +168,7 @@ func TestAViewIsRebuiltThroughAStorageAccount(t *testing.T) {
 		if code, _, errs := run("--views", dates,
 			"--rebuild=Patient"); code != 1 ||
 			!strings.Contains(errs,
-				"1 resources of Patient in schema nightly are not in what was loaded") ||
+				"1 resources of Patient in schema nightly were not loaded") ||
 			strings.Count(rowsOf(db, "born"), "day=") != 2 {
 			t.Errorf("%s, without one: code %d, %s", engine, code, errs)
 		}
