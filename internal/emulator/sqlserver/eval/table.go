@@ -21,7 +21,7 @@ import (
 
 // Dialect holds the differences between servers.
 type Dialect struct {
-	// Varchar is set if text is UTF-8 in varchar, and there is no nvarchar.
+	// Varchar is set for a server without nvarchar: its varchar holds UTF-8.
 	Varchar bool
 	// Jsonb is set if JSON is read as by a server on PostgreSQL that only speaks T-SQL. The escapes
 	// of a text stay, OPENJSON WITH cuts at 4,000 characters, and the result is jsonb's text.

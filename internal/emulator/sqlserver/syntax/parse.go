@@ -195,7 +195,7 @@ func checked(text string) (string, error) {
 	return text, nil
 }
 
-// beginsCondition holds the words after which a parenthesis may be that of a condition.
+// beginsCondition holds the words after which a parenthesis can open a condition.
 var beginsCondition = map[string]bool{
 	"WHEN": true, "WHERE": true, "AND": true, "OR": true, "NOT": true, "ON": true, "(": true,
 }

@@ -37,7 +37,7 @@ type (
 	}
 	// Name is the name of a table, with its schema if that is written.
 	Name struct{ Schema, Base string }
-	// OpenJSON is a call of OPENJSON. Columns is nil if there is no WITH.
+	// OpenJSON is a call of OPENJSON. Columns is nil in a call without WITH.
 	OpenJSON struct {
 		Arg     Expr
 		Columns []JSONColumn

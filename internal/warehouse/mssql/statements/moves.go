@@ -154,8 +154,8 @@ func (t Moving) Exclude(types []string) []Statement {
 	return out
 }
 
-// TwoHeads refuses a head in the plan's schema with rows, beside the one in the loader's: an older
-// version has committed without the moved one.
+// TwoHeads returns the refusal of a type with two heads, one in the plan's schema and one in the
+// loader's, because an older version committed after the move.
 func (t Moving) TwoHeads(m Move) error {
 	table := strings.TrimPrefix(m.Step, "drop ")
 	resource := table[len(warehouse.HeadTable("")):]
