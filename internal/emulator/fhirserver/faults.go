@@ -18,6 +18,8 @@ type faults struct {
 	kickOffStatus int
 	throttled     countdown
 	retryAfter    time.Duration
+	searches      countdown
+	searchWait    time.Duration
 	cuts          countdown
 	truncated     countdown
 	failed        countdown
@@ -51,6 +53,11 @@ func (f *faults) CutKickOffs(n int) { f.set(func(f *faults) { f.cuts = countdown
 // ThrottlePolls answers the next n polls with 429 and Retry-After, in seconds.
 func (f *faults) ThrottlePolls(n int, retryAfter time.Duration) {
 	f.set(func(f *faults) { f.throttled, f.retryAfter = countdown(n), retryAfter })
+}
+
+// ThrottleSearches answers the next n pages of searches with 429 and Retry-After, in seconds.
+func (f *faults) ThrottleSearches(n int, retryAfter time.Duration) {
+	f.set(func(f *faults) { f.searches, f.searchWait = countdown(n), retryAfter })
 }
 
 // FailJobs fails the next n jobs after they have written their files.
@@ -121,6 +128,11 @@ func (f *faults) cut() (cut bool) {
 
 func (f *faults) poll() (wait time.Duration, throttled bool) {
 	f.set(func(f *faults) { wait, throttled = f.retryAfter, f.throttled.next() })
+	return wait, throttled
+}
+
+func (f *faults) searched() (wait time.Duration, throttled bool) {
+	f.set(func(f *faults) { wait, throttled = f.searchWait, f.searches.next() })
 	return wait, throttled
 }
 

@@ -54,6 +54,9 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 	if last == "$export" {
 		allowed = s.dialect.methods
 	}
+	if len(part) == 2 && part[0] == groupType {
+		allowed = []string{http.MethodGet, http.MethodPut}
+	}
 	if !slices.Contains(allowed, r.Method) {
 		refuse(w, http.StatusMethodNotAllowed,
 			issue{"not-supported", "The requested operation is not supported with this method."})
@@ -76,6 +79,8 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 			})
 	case len(part) == 1 && resourceTypes[part[0]]:
 		s.search(w, r, part[0])
+	case len(part) == 2 && r.Method == http.MethodPut:
+		s.putGroup(w, r, part[1])
 	case len(part) == 2 && resourceTypes[part[0]]:
 		s.read(w, part[0], part[1])
 	default:

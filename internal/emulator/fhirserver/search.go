@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 
 	"fhirsynapse/internal/emulator/fhirserver/search"
 	"fhirsynapse/internal/emulator/fhirserver/store"
@@ -52,6 +53,7 @@ func (s *Server) read(w http.ResponseWriter, typ, id string) {
 // page is one search: its query, and the requested part of the result.
 type page struct {
 	query         *search.Query
+	key           string // of the search, without the place of the page
 	count, offset int
 	summaryCount  bool
 }
@@ -59,30 +61,40 @@ type page struct {
 // search answers GET /Type?..., page by page, in order of lastUpdated. A continuation token (ct) is
 // the number of resources already returned.
 func (s *Server) search(w http.ResponseWriter, r *http.Request, typ string) {
+	if wait, throttled := s.searched(); throttled {
+		w.Header().Set("Retry-After", strconv.Itoa(int(wait.Seconds())))
+		refuse(w, http.StatusTooManyRequests, issue{"throttled", "Too many requests."})
+		return
+	}
 	values, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		refuse(w, http.StatusBadRequest,
 			issue{"invalid", "The query of the request cannot be read."})
 		return
 	}
+	for _, name := range s.o.Pages.Ignores {
+		values.Del(name)
+	}
 	p, faults := pageOf(typ, values)
 	if len(faults) > 0 {
 		refuse(w, http.StatusBadRequest, faults...)
 		return
 	}
+	place := url.Values(maps.Clone(values))
+	place.Del("ct")
+	p.key = typ + "?" + place.Encode()
 	found, total, err := s.find(typ, p)
 	if err != nil {
 		refuse(w, http.StatusInternalServerError,
 			issue{"exception", "The resources cannot be read."})
 		return
 	}
-	self := base(r) + r.URL.RequestURI()
-	b := bundle{Total: total}
+	b := bundle{Total: total, Warning: s.o.Pages.Warning}
 	if next := p.offset + len(found); !p.summaryCount && next < total {
 		values.Set("ct", strconv.Itoa(next))
-		b.Link = append(b.Link, link{"next", base(r) + r.URL.Path + "?" + values.Encode()})
+		b.Link = append(b.Link, link{"next", s.o.Pages.next(r, values)})
 	}
-	b.Link = append(b.Link, link{"self", self})
+	b.Link = append(b.Link, link{"self", s.o.Pages.self(r)})
 	for _, v := range found {
 		line, err := s.o.Store.Line(v)
 		if err != nil {
@@ -119,7 +131,7 @@ func pageOf(typ string, values url.Values) (page, []issue) {
 			if p.summaryCount = values.Get(name) == "count"; !p.summaryCount {
 				fault("Of _summary, the stand-in has count only.")
 			}
-		case "_elements", "_format": // may be ignored: the answer only contains more
+		case "_elements", "_format", "_total": // may be ignored: the answer only contains more
 		default:
 			for _, v := range values[name] { // a repeat means AND, a comma OR
 				if err := p.query.Where(name, strings.Split(v, ",")...); err != nil {
@@ -131,26 +143,67 @@ func pageOf(typ string, values url.Values) (page, []issue) {
 	return p, faults
 }
 
+// find returns the resources of a page, and the number of resources of all pages. The first page
+// searches; the later ones show the same result.
 func (s *Server) find(typ string, p page) (found []store.Version, total int, err error) {
-	for _, v := range s.o.Store.In(typ, store.Window{}) {
-		line, err := s.o.Store.Line(v)
-		if err != nil {
-			return nil, 0, err
+	all, known := s.results.of(p.key)
+	if !known || p.offset == 0 {
+		all = all[:0:0]
+		for _, v := range s.o.Store.In(typ, store.Window{}) {
+			line, err := s.o.Store.Line(v)
+			if err != nil {
+				return nil, 0, err
+			}
+			if p.query.Match(line) {
+				all = append(all, v)
+			}
 		}
-		if !p.query.Match(line) {
-			continue
-		}
-		if total++; !p.summaryCount && total > p.offset && len(found) < p.count {
-			found = append(found, v)
+		s.results.keep(p.key, all)
+	}
+	total = len(all)
+	if p.summaryCount || p.offset >= total {
+		return nil, total, nil
+	}
+	return all[p.offset:min(total, p.offset+p.count)], total, nil
+}
+
+// results holds the results of the last searches.
+type results struct {
+	mu   sync.Mutex
+	last []result // the newest last
+}
+
+type result struct {
+	key   string
+	found []store.Version
+}
+
+const mostResults = 8
+
+func (r *results) of(key string) ([]store.Version, bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, one := range r.last {
+		if one.key == key {
+			return one.found, true
 		}
 	}
-	return found, total, nil
+	return nil, false
+}
+
+func (r *results) keep(key string, found []store.Version) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last = slices.DeleteFunc(r.last, func(one result) bool { return one.key == key })
+	r.last = append(r.last[max(0, len(r.last)-mostResults+1):], result{key, found})
 }
 
 type bundle struct {
 	Total int
 	Link  []link
 	Entry []entry
+	// Warning adds an OperationOutcome.
+	Warning bool
 }
 
 type link struct {
@@ -166,10 +219,13 @@ type entry struct {
 func (b bundle) text() []byte {
 	out := fmt.Appendf(nil, `{"resourceType":"Bundle","type":"searchset","total":%d,"link":%s`,
 		b.Total, marshal(b.Link))
-	if len(b.Entry) > 0 {
+	if len(b.Entry) > 0 || b.Warning {
 		out = append(out, `,"entry":[`...)
+		if b.Warning {
+			out = append(out, warningEntry...)
+		}
 		for i, e := range b.Entry {
-			if i > 0 {
+			if i > 0 || b.Warning {
 				out = append(out, ',')
 			}
 			out = fmt.Appendf(out, `{"fullUrl":%s,"resource":%s,"search":{"mode":"match"}}`,

@@ -47,6 +47,10 @@ type Options struct {
 	// ConflictOnCancel answers the cancel of an ended job with 409, as builds before February 2026
 	// did, instead of 202.
 	ConflictOnCancel bool
+	// GroupWrites is the status that refuses every write of a Group, such as 403; zero allows them.
+	GroupWrites int
+	// Pages selects how search answers with pages.
+	Pages Pages
 }
 
 // Server is the emulator. Its methods are safe for concurrent use.
@@ -56,7 +60,8 @@ type Server struct {
 	dialect dialect
 	bulk    *bulk // nil in dialect azure
 	faults
-	polls polls
+	polls   polls
+	results results
 
 	mu        sync.Mutex
 	listening []*http.Server

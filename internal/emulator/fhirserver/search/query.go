@@ -88,6 +88,14 @@ func parameter(typ, name string) func(gjson.Result, token) bool {
 		if typ == "Observation" {
 			return coding("valueCodeableConcept")
 		}
+	case "date":
+		if typ == "Observation" {
+			return date("effectiveDateTime")
+		}
+	case "identifier":
+		if typ == "Patient" || typ == "Group" {
+			return identifier()
+		}
 	case "status":
 		if _, has := withStatus[typ]; has {
 			return text("status")
@@ -120,6 +128,41 @@ func text(member string) func(gjson.Result, token) bool {
 	return func(resource gjson.Result, t token) bool {
 		v := resource.Get(member)
 		return v.Exists() && v.String() == t.code
+	}
+}
+
+// date compares a date and time with a prefix: eq, ge, gt, le or lt. It compares the text, which is
+// exact for dates of the same precision and time zone.
+func date(member string) func(gjson.Result, token) bool {
+	return func(resource gjson.Result, t token) bool {
+		have, prefix, want := resource.Get(member).Str, "eq", t.code
+		if len(want) > 2 && want[0] >= 'a' && want[0] <= 'z' {
+			prefix, want = want[:2], want[2:]
+		}
+		if have == "" {
+			return false
+		}
+		order := strings.Compare(have[:min(len(have), len(want))], want)
+		switch prefix {
+		case "ge":
+			return order >= 0
+		case "gt":
+			return order > 0
+		case "le":
+			return order <= 0
+		case "lt":
+			return order < 0
+		}
+		return order == 0
+	}
+}
+
+func identifier() func(gjson.Result, token) bool {
+	return func(resource gjson.Result, t token) bool {
+		return slices.ContainsFunc(at(resource, "identifier"), func(i gjson.Result) bool {
+			return (t.anySystem || i.Get("system").Str == t.system) &&
+				(t.code == "" || i.Get("value").Str == t.code)
+		})
 	}
 }
 

@@ -53,6 +53,32 @@ func (s *Store) Put(line []byte, at time.Time) (Version, error) {
 	return s.put(h, line, at)
 }
 
+// PutIf is Put, unless allowed refuses the newest version, which is nil for a new resource. No other
+// write can come between the question and the write.
+func (s *Store) PutIf(
+	line []byte, at time.Time, allowed func(newest *Version) error,
+) (Version, error) {
+	line = oneLine(line)
+	h, err := readHead(line)
+	if err != nil {
+		return Version{}, err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var newest *Version
+	if r := s.find(h.typ, h.id); r != nil {
+		v := r.newest()
+		newest = &v
+	}
+	if err := allowed(newest); err != nil {
+		return Version{}, err
+	}
+	if _, err := s.put(h, line, at); err != nil {
+		return Version{}, err
+	}
+	return s.find(h.typ, h.id).newest(), nil
+}
+
 func (s *Store) put(h head, line []byte, at time.Time) (Version, error) {
 	h.versionID, h.lastUpdated, h.deleted = "1", floor(at), false
 	if r := s.find(h.typ, h.id); r != nil {
