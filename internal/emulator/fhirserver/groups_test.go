@@ -48,7 +48,11 @@ func TestGroupsAreWrittenWithPreconditions(t *testing.T) {
 		{"create again", "/Group/g", group("b"), []string{"If-None-Match", "*"}, 412, ""},
 		{"replace", "/Group/g", group("b"), []string{"If-Match", `W/"1"`}, 200, `W/"2"`},
 		{"replace an old version", "/Group/g", group("c"), []string{"If-Match", `W/"1"`}, 412, ""},
-		{"replace what is not there", "/Group/h", strings.Replace(group("c"), `"g"`, `"h"`, 1), []string{"If-Match", `W/"1"`}, 412, ""},
+		{
+			"replace what is not there", "/Group/h", strings.Replace(group("c"), `"g"`, `"h"`, 1),
+			[]string{"If-Match", `W/"1"`},
+			412, "",
+		},
 		{"without a condition", "/Group/g", group("d"), nil, 200, `W/"3"`},
 		{"of another id", "/Group/h", group("d"), nil, 400, ""},
 		{"of another type", "/Patient/p", patient("p"), nil, 405, ""},

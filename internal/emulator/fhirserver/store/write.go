@@ -53,8 +53,8 @@ func (s *Store) Put(line []byte, at time.Time) (Version, error) {
 	return s.put(h, line, at)
 }
 
-// PutIf is Put, unless allowed refuses the newest version, which is nil for a new resource. No other
-// write can come between the question and the write.
+// PutIf is Put, unless allowed refuses the newest version, which is nil for a new resource. No
+// other write can come between the question and the write.
 func (s *Store) PutIf(
 	line []byte, at time.Time, allowed func(newest *Version) error,
 ) (Version, error) {
