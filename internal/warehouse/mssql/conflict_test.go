@@ -4,12 +4,17 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse/mssql"
 )
 
@@ -87,4 +92,89 @@ func TestALockIsWaitedForAMinuteAtMost(t *testing.T) {
 		}
 		w.intact(t, c, n, hit)
 	}
+}
+
+// Two committers meet. On Fabric both run to their COMMIT, which refuses the second; on the others
+// the second waits. The loser runs its transaction again on the stage that it has.
+func TestConflictOfTwoCommitters(t *testing.T) {
+	t.Parallel()
+	for _, engine := range enginesUnderTest() {
+		w := newWorld(t, engine)
+		third := w.prepare(t, "plan-3", line("a", 10, "A3")+line("b", 9, "B3")+line("d", 9, "D"))
+		third.Attempt = "b1"
+		model := refwarehouse.NewWarehouse(w.lake, faultViews.Tables)
+		first := w.prepare(t, "plan-1", line("a", 8, "A")+line("b", 8, "B"))
+		for _, b := range []pipeline.Batch{first, w.second, third} {
+			if err := model.Commit(t.Context(), b); err != nil {
+				t.Fatal(err)
+			}
+		}
+		want, err := model.Content(t.Context(), "fhir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		meet := meetAtLock(w.faults)
+		failed := make(chan error, 2)
+		for _, b := range []pipeline.Batch{w.second, third} {
+			c := w.openAt(t, w.lake, faultViews.Tables, now)
+			go func() { failed <- c.Commit(t.Context(), b) }()
+		}
+		for range 2 {
+			if err := <-failed; err != nil {
+				t.Errorf("%s: %v", engine, err)
+			}
+		}
+		if d := cmp.Diff(want, w.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-model +got):\n%s", engine, d)
+		}
+		again, stages := 0, 0
+		for _, r := range w.server.Requests() {
+			if strings.Contains(r.Text, "CREATE TABLE") && strings.Contains(r.Text, "_file] (") {
+				stages++
+			}
+			if meet(r.Text) {
+				again++
+			}
+		}
+		if wanted := map[bool]int{true: 3, false: 2}[engine == tsql.Fabric]; again != wanted {
+			t.Errorf("%s: %d transactions, want %d", engine, again, wanted)
+		}
+		if stages != 2 {
+			t.Errorf("%s: %d stages for two commits", engine, stages)
+		}
+		if left := w.stages(); len(left) > 0 {
+			t.Errorf("%s: stages are left: %s", engine, left)
+		}
+	}
+}
+
+// meetAtLock holds the first COMMIT after a request for the lock until the second request for it.
+// It returns whether a text is such a request.
+func meetAtLock(f *faults) (locks func(text string) bool) {
+	locks = func(text string) bool {
+		return strings.Contains(text, "UPDATE [fhir_load].[_lock_") ||
+			strings.Contains(text, "sp_getapplock")
+	}
+	var mu sync.Mutex
+	n, both := 0, make(chan struct{})
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.each = func(r sqlserver.Request) {
+		switch {
+		case locks(r.Text):
+			mu.Lock()
+			if n++; n == 2 {
+				close(both)
+			}
+			mu.Unlock()
+		case r.Text == "COMMIT TRANSACTION":
+			mu.Lock()
+			locked := n > 0
+			mu.Unlock()
+			if locked {
+				<-both
+			}
+		}
+	}
+	return locks
 }

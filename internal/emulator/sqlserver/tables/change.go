@@ -184,7 +184,7 @@ func (s *session) assignments(
 }
 
 // hold returns the rows that a change affects. If another transaction has changed a row, hold waits
-// for that transaction or returns a conflict.
+// for that transaction, except in a database with Conflicts.
 func (s *session) hold(ctx context.Context, t *table, where *ast.WhereClause) ([]*row, error) {
 	for {
 		matches := func([]any) (bool, error) { return true, nil }
@@ -205,13 +205,6 @@ func (s *session) hold(ctx context.Context, t *table, where *ast.WhereClause) ([
 			}
 			busy = busy || r.takenBy != nil
 			rows = append(rows, r)
-		}
-		if s.db.o.Conflicts && s.open && len(rows) > 0 && t.at > s.began {
-			return nil, fail(
-				24556,
-				"Snapshot isolation transaction aborted due to update conflict in table '%s'.",
-				t.name,
-			)
 		}
 		if !busy {
 			return rows, nil

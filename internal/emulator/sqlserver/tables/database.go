@@ -23,8 +23,9 @@ type Options struct {
 	Collation string
 	// System adds system views, by schema.name in lower case: sys.schemas.
 	System map[string]View
-	// Conflicts makes a transaction fail with error 24556, as Fabric does, if it changes a row that
-	// another transaction changed since it began. Without Conflicts, the transaction waits.
+	// Conflicts makes transactions read a snapshot and never wait, as on Fabric. COMMIT fails with
+	// error 24556 if another transaction has committed changes to the same table meanwhile. Without
+	// Conflicts, a transaction waits for the other one that has changed its row.
 	Conflicts bool
 	// Autocommit refuses to define anything in a transaction with error 111212, as the dedicated
 	// pool does.
@@ -51,6 +52,10 @@ type Database struct {
 	tables  map[string]*table // by schema.table, in lower case
 	locks   map[string]*session
 	commits int
+	// running holds the sessions with an open transaction, and deleted the tables with rows that
+	// only their snapshots show, in a database with Conflicts.
+	running map[*session]bool
+	deleted map[*table]bool
 	// definer is the session with uncommitted schemas and tables. No other session can define
 	// anything or query the catalog meanwhile.
 	definer *session
@@ -60,7 +65,7 @@ type Database struct {
 func New(o Options) *Database {
 	d := &Database{
 		o: o, schemas: map[string]bool{"dbo": true}, tables: map[string]*table{},
-		locks: map[string]*session{},
+		locks: map[string]*session{}, running: map[*session]bool{}, deleted: map[*table]bool{},
 	}
 	d.changed = sync.NewCond(&d.mu)
 	return d
@@ -100,10 +105,15 @@ type table struct {
 type row struct {
 	cells           []any
 	madeBy, takenBy *session
+	snapshots
 }
 
 func (r *row) visible(to *session) bool {
-	return (r.madeBy == nil || r.madeBy == to) && (r.takenBy == nil || r.takenBy != to)
+	if to != nil && to.db.o.Conflicts {
+		return r.inSnapshot(to)
+	}
+	return (r.madeBy == nil || r.madeBy == to) && (r.takenBy == nil || r.takenBy != to) &&
+		r.takenAt == 0
 }
 
 // undo records one step of a transaction, for the commit or the rollback.
@@ -165,7 +175,7 @@ func (t *table) insert(s *session, cells []any) error {
 	if len(t.key) > 0 {
 		k := t.keyOf(r)
 		for _, other := range t.byKey[k] {
-			if other.takenBy != s {
+			if other.takenBy != s && !s.db.o.Conflicts { // Fabric enforces no key
 				return fail(2627,
 					"Violation of PRIMARY KEY constraint. Cannot insert duplicate key in object '%s.%s'.", t.schema, t.name)
 			}
@@ -196,10 +206,10 @@ func literal(v any) string {
 	return fmt.Sprintf("%T:%v", v, v)
 }
 
-// sweep removes the rows that a session deleted.
-func (t *table) sweep(s *session) {
+// sweep removes the rows that are gone.
+func (t *table) sweep(gone func(*row) bool) {
 	t.rows = slices.DeleteFunc(t.rows, func(r *row) bool {
-		if r.takenBy != s {
+		if !gone(r) {
 			return false
 		}
 		if len(t.key) > 0 {
@@ -212,7 +222,11 @@ func (t *table) sweep(s *session) {
 
 // take marks a row as deleted by a session.
 func (t *table) take(s *session, r *row) {
-	r.takenBy = s
+	if s.db.o.Conflicts {
+		s.snapshot.takes(t, r)
+	} else {
+		r.takenBy = s
+	}
 	s.undo = append(s.undo, undo{table: t, row: r})
 }
 

@@ -91,7 +91,7 @@ func (s *definitions) unused(ctx context.Context, o *ast.SchemaObjectName) (*tab
 		used := slices.ContainsFunc(t.rows, func(r *row) bool {
 			return other(r.madeBy) || other(r.takenBy)
 		})
-		if !used && !other(s.db.definer) {
+		if !used && !other(s.db.definer) && !s.db.takenByOthers(t, s.as) {
 			return t, nil
 		}
 		if err := s.db.wait(ctx); err != nil {

@@ -19,8 +19,8 @@ import (
 // session is the state of a connection. The database's mutex guards it.
 type session struct {
 	definitions
-	closed bool
-	began  int // the number of the last commit before it
+	closed   bool
+	snapshot snapshot
 }
 
 // definitions creates and changes tables.
@@ -109,15 +109,12 @@ func (s *session) statement(ctx context.Context, st ast.Statement) (sqlserver.Re
 		if s.open {
 			return none, fail(40517, "the stand-in does not nest transactions")
 		}
-		s.open, s.began = true, s.db.commits
+		s.open, s.snapshot.began = true, s.db.commits
+		s.db.running[s] = true
 		return none, nil
 	case *ast.CommitTransactionStatement, *ast.RollbackTransactionStatement:
-		if !s.open {
-			return none, fail(3902, "The request has no corresponding BEGIN TRANSACTION.")
-		}
 		_, commit := st.(*ast.CommitTransactionStatement)
-		s.end(commit)
-		return none, nil
+		return none, finish(s, commit)
 	case *ast.IfStatement:
 		is, err := s.condition(st.Predicate, nil)
 		if err != nil {
@@ -177,6 +174,20 @@ func (s *session) settled(ctx context.Context) error {
 	return nil
 }
 
+// finish runs COMMIT or ROLLBACK.
+func finish(s *session, commit bool) error {
+	if !s.open {
+		return fail(3902, "The request has no corresponding BEGIN TRANSACTION.")
+	}
+	if commit {
+		if err := s.snapshot.conflict(); err != nil {
+			return err
+		}
+	}
+	s.end(commit)
+	return nil
+}
+
 // end commits the transaction, or rolls it back.
 func (s *session) end(commit bool) {
 	s.db.commits++
@@ -188,9 +199,9 @@ func (s *session) end(commit bool) {
 				u.defined()
 			}
 		case commit && u.made:
-			u.row.madeBy = nil
+			u.row.madeBy, u.row.madeAt = nil, s.db.commits
 		case commit:
-			gone[u.table] = true
+			gone[u.table] = !s.db.keeps(u)
 			u.table.at = s.db.commits
 		case u.made:
 			u.row.takenBy = s // hides it from all sessions
@@ -201,10 +212,14 @@ func (s *session) end(commit bool) {
 			}
 		}
 	}
-	for t := range gone {
-		t.sweep(s)
+	for t, is := range gone {
+		if is {
+			t.sweep(func(r *row) bool { return r.takenBy == s })
+		}
 	}
-	s.undo, s.open = nil, false
+	s.undo, s.open, s.snapshot = nil, false, snapshot{}
+	delete(s.db.running, s)
+	s.db.vacuum()
 	if s.db.definer == s {
 		s.db.definer = nil
 	}

@@ -167,8 +167,7 @@ func TestReadersSeeWhatIsCommitted(t *testing.T) {
 	}
 }
 
-// TestWritersExcludeEachOther checks that the second waits for the first, or fails if the engine
-// does not wait.
+// TestWritersExcludeEachOther checks that the second waits for the first.
 func TestWritersExcludeEachOther(t *testing.T) {
 	t.Parallel()
 	const update = "UPDATE [dbo].[t] SET [n] = 3 WHERE [id] = 'a'"
@@ -196,15 +195,57 @@ func TestWritersExcludeEachOther(t *testing.T) {
 		}
 		cancel()
 	}
+}
+
+// Fabric lets both transactions go on. The first to commit wins, the other one fails at COMMIT and
+// is rolled back.
+func TestConflictsAtCommit(t *testing.T) {
+	t.Parallel()
 	s := newSessions(t, tables.Options{Conflicts: true})
-	first, second := s.Session("x"), s.Session("x")
-	s.run(first, "BEGIN TRANSACTION")
-	s.run(second, "BEGIN TRANSACTION")
-	s.run(first, update)
-	s.run(first, "COMMIT TRANSACTION")
-	s.fails(second, 24556, update)
-	if second.Transaction() {
-		t.Error("a transaction that met another is open")
+	one, two, reader := s.Session("x"), s.Session("x"), s.Session("x")
+	s.run(one, "INSERT INTO [dbo].[t] ([id], [n]) SELECT 'b', 1")
+	s.run(one, "CREATE TABLE [dbo].[other] ([id] varchar(4) NOT NULL)")
+	const all = "SELECT COUNT_BIG(*) AS [n], SUM(t.[n]) AS [s] FROM [dbo].[t] AS t"
+	s.run(one, "BEGIN TRANSACTION")
+	s.run(two, "BEGIN TRANSACTION")
+	s.run(one, "UPDATE [dbo].[t] SET [n] = 3 WHERE [id] = 'a'")
+	s.run(two, "UPDATE [dbo].[t] SET [n] = 5 WHERE [id] = 'a'") // it neither waits nor fails
+	s.run(two, "DELETE FROM [dbo].[t] WHERE [id] = 'b'")
+	s.run(two, "INSERT INTO [dbo].[other] ([id]) SELECT 'x'")
+	s.run(one, "COMMIT TRANSACTION")
+	for session, want := range map[sqlserver.Session]string{one: "24", two: "15", reader: "24"} {
+		if got := strings.ReplaceAll(s.cell(session, all), " ", ""); got != want {
+			t.Errorf("count and sum are %s, want %s", got, want)
+		}
+	}
+	s.fails(two, 24556, "COMMIT TRANSACTION")
+	if two.Transaction() {
+		t.Error("the transaction of the loser is open")
+	}
+	if got := s.cell(two, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[other] AS o"); got != "0" {
+		t.Errorf("the loser has left %s rows", got)
+	}
+	s.run(two, "BEGIN TRANSACTION") // again
+	s.run(two, "UPDATE [dbo].[t] SET [n] = 5 WHERE [id] = 'a'")
+	s.run(two, "COMMIT TRANSACTION")
+	if got := s.cell(reader, "SELECT t.[n] FROM [dbo].[t] AS t WHERE t.[id] = 'a'"); got != "5" {
+		t.Errorf("in the end: %s", got)
+	}
+	// Other rows of the same table conflict too. Inserts do not.
+	for text, number := range map[string]int32{
+		"DELETE FROM [dbo].[t] WHERE [id] = 'b'":          24556,
+		"INSERT INTO [dbo].[t] ([id], [n]) SELECT 'c', 1": 0,
+	} {
+		s.run(one, "BEGIN TRANSACTION")
+		s.run(two, "BEGIN TRANSACTION")
+		s.run(one, "UPDATE [dbo].[t] SET [n] = 7 WHERE [id] = 'a'")
+		s.run(two, text)
+		s.run(one, "COMMIT TRANSACTION")
+		if number == 0 {
+			s.run(two, "COMMIT TRANSACTION")
+		} else {
+			s.fails(two, number, "COMMIT TRANSACTION")
+		}
 	}
 }
 
