@@ -135,11 +135,7 @@ func (u *upgraded) end(t *testing.T, where string) {
 		t.Errorf("%s: tables (-model +got):\n%s", where, d)
 	}
 	for _, export := range u.exports {
-		if entries, err := u.newer.Ledger(
-			t.Context(),
-			"fhir",
-			export,
-		); err != nil ||
+		if entries, err := u.newer.Ledger(t.Context(), "fhir", export); err != nil ||
 			len(entries) != 1 {
 			t.Errorf("%s: ledger of %s: %+v, %v", where, export, entries, err)
 		}
@@ -151,10 +147,7 @@ func (u *upgraded) end(t *testing.T, where string) {
 			t.Errorf("%s: table %s is where people read", where, name)
 		}
 	}
-	if err := u.olderOne.Commit(
-		t.Context(),
-		u.prepare(t, "plan-4", line("t", 8, "T")),
-	); fault.Of(
+	if err := u.olderOne.Commit(t.Context(), u.prepare(t, "plan-4", line("t", 8, "T"))); fault.Of(
 		err,
 	) != fault.Permanent {
 		t.Errorf("%s: an older version commits: %v", where, err)
@@ -187,11 +180,7 @@ func TestTablesOfAnOlderVersionAreMovedWhateverHappens(t *testing.T) {
 						t.Errorf("%s: %v", where, err)
 					}
 					// The ledger is found wherever it is.
-					if entries, err := u.newer.Ledger(
-						t.Context(),
-						"fhir",
-						"plan-1",
-					); err != nil ||
+					if entries, err := u.newer.Ledger(t.Context(), "fhir", "plan-1"); err != nil ||
 						len(entries) != 1 {
 						t.Errorf("%s: ledger: %+v, %v", where, entries, err)
 					}
@@ -228,12 +217,7 @@ func TestTwoVersionsAtOnce(t *testing.T) {
 						stands, runs, stops, watched = runs, stands, watched, stops
 						first, second = second, first
 					}
-					ended, through, waits := make(
-						chan error,
-						1,
-					), make(
-						chan struct{},
-					), make(
+					ended, through, waits := make(chan error, 1), make(chan struct{}), make(
 						chan struct{},
 						1000,
 					)

@@ -141,8 +141,6 @@ func (c *compiler) openjson(src syntax.Source, s *scope) (*columns, run, error) 
 		cols.names, cols.types = append(cols.names, k.Name), append(cols.types, k.Type)
 	}
 	return cols, func(f *frame) ([][]value, error) {
-		return c.json.shredded(
-			arg, f, src.JSON.Columns, paths,
-		)
+		return c.json.shredded(arg, f, src.JSON.Columns, paths)
 	}, nil
 }

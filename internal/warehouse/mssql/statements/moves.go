@@ -130,10 +130,7 @@ func (t Moving) mergeLedger(from Table) Statement {
 	ledger := t.ledger(t.Schema)
 	return Statement{
 		"merge ledger",
-		"INSERT INTO " + ledger.quoted() + " (" + list(
-			"",
-			ledger.names(),
-		) + ")\nSELECT " + list(
+		"INSERT INTO " + ledger.quoted() + " (" + list("", ledger.names()) + ")\nSELECT " + list(
 			"l",
 			ledger.names(),
 		) +
@@ -169,9 +166,7 @@ func (t Moving) TwoHeads(m Move) error {
 			resource,
 		),
 		Remedy: "stop the older version, drop table " + t.Schema + "." + table + ", " +
-			t.Rebuilding(
-				resource,
-			),
+			t.Rebuilding(resource),
 	}
 }
 
