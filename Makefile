@@ -139,7 +139,7 @@ fmt: need-go $(LINT) ## formats the Go files
 
 .PHONY: golden
 golden: need-go need-cxx ## rewrites golden files and generated documents; look at the diff
-	@set -e; for pkg in $$(grep -lr 'flag.Bool("update"' --include='*_test.go' internal cmd infra 2>/dev/null | xargs -r -n1 dirname | sort -u); do \
+	@set -e; for pkg in $$(grep -lr 'flag.Bool("update"' --include='*_test.go' internal cmd infra views 2>/dev/null | xargs -r -n1 dirname | sort -u); do \
 		$(GO) test ./$$pkg -update; \
 	done
 

@@ -76,6 +76,34 @@ pool distributes tables by it.
 - No text is cut. If a commit brings a longer one, the column is widened first: to 256, 1024 or 4000 characters, then to max. Fabric
   cannot widen a column; there the export fails, and the error has the command that rebuilds the table.
 - A key has at most 128 characters, all ASCII. A line with another key is quarantined, with the name of the column.
+
+## Tables of other types
+
+A resource type that has no table below has a flat one, made from FHIR's element table: one row per resource. Its name is that of the type, as in
+` + "`related_person`" + ` for RelatedPerson.
+
+| element | columns |
+|---|---|
+| the patient, for types of the Patient compartment | ` + "`patient_id`" + ` |
+| text, code, number, boolean | one, with the name of the element |
+| date, dateTime, instant | one as recorded, and a twin ` + "`_day`" + ` or ` + "`_utc`" + ` with a type |
+| CodeableConcept | code of the first coding, ` + "`_system`, `_display`, `_text`" + ` |
+| Reference | ` + "`_id`" + `, the key of the resource |
+| Period, Range, Ratio | ` + "`_start` and `_end`, `_low` and `_high`, `_numerator` and `_denominator`" + ` |
+| Quantity, Money | the number, ` + "`_unit` and `_unit_code`, or `_currency`" + ` |
+| Identifier, HumanName, Address, ContactPoint, Attachment, note | their main parts |
+| a choice like ` + "`value[x]`" + ` | those of each type, with the type in the name: ` + "`value_string`" + ` |
+| an element with parts, at most one | those of its parts: ` + "`collection_method`" + ` |
+
+Of an element that repeats, the table has the first value. Elements with parts of their own that repeat have no column. If you need them,
+begin with the ViewDefinition of the table and give it a folder of your own:
+
+` + "```sh" + `
+fhirsynapse views new Specimen > my-views/specimen.json
+` + "```" + `
+
+A view of yours for a type, whatever its name, takes the place of the flat table. A plan that is older than a flat table has rows only of
+resources that came after it; ` + "`fhirsynapse load --rebuild`" + ` writes the others from the lake.
 `
 
 func typeName(c sof.Column) string {

@@ -14,6 +14,8 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
+	"fhirsynapse/internal/sof/schema"
 )
 
 //go:embed *.json
@@ -23,9 +25,10 @@ var bundled embed.FS
 func FS() fs.FS { return bundled }
 
 // Bundled returns the compiled bundled views, ordered by table name.
-func Bundled() ([]*sof.View, error) { return Load(nil) }
+func Bundled() ([]*sof.View, error) { return Dir(bundled) }
 
-// Load returns the bundled views and the views in extra, ordered by table name. A file of extra
+// Load returns the views of a plan, ordered by table name: the bundled views, the views in extra,
+// and a flat view for every resource type that has neither; see package flatview. A file of extra
 // replaces the bundled one with the same name, and a nil extra adds nothing. All faults of all
 // files are reported together. The options go to the compiler.
 func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
@@ -45,11 +48,54 @@ func Load(extra fs.FS, options ...sof.Option) ([]*sof.View, error) {
 	if err := errors.Join(append(faults, err)...); err != nil {
 		return nil, err
 	}
-	return views, nil
+	flat, err := flatViews(views, options...)
+	if err != nil {
+		return nil, err
+	}
+	return slices.SortedFunc(slices.Values(append(views, flat...)), func(a, b *sof.View) int {
+		return strings.Compare(a.Name, b.Name)
+	}), nil
 }
 
-// WithFolder returns the bundled views and the views in a folder, like Load. An empty name means no
-// folder.
+// flatViews returns a flat view for each resource type that the views have no table of. A table
+// name that a view has for another type stays with that view.
+func flatViews(views []*sof.View, options ...sof.Option) ([]*sof.View, error) {
+	types, tables := map[string]bool{}, map[string]bool{}
+	for _, v := range views {
+		types[v.Resource], tables[strings.ToLower(v.Name)] = true, true
+	}
+	files := map[string][]byte{}
+	for _, resource := range schema.R4().Names(schema.Resource) {
+		table := flatview.TableName(resource)
+		if !schema.R4().IsResource(resource) || types[resource] || tables[table] {
+			continue
+		}
+		definition, err := flatview.Definition(resource)
+		if err != nil {
+			return nil, err
+		}
+		files[table+".json"] = definition
+	}
+	return compile(files, options...)
+}
+
+// Named returns the view of a table: the bundled one, or else the flat view of the resource type
+// that the table is named after. Other names give an error that is fs.ErrNotExist.
+func Named(table string, options ...sof.Option) (*sof.View, error) {
+	text, err := bundled.ReadFile(table + ".json")
+	for _, resource := range schema.R4().Names(schema.Resource) {
+		if err != nil && schema.R4().IsResource(resource) && flatview.TableName(resource) == table {
+			text, err = flatview.Definition(resource)
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("no view has the table %q: %w", table, fs.ErrNotExist)
+	}
+	return sof.Compile(table+".json", text, options...)
+}
+
+// WithFolder returns the views of a plan with the views in a folder, like Load. An empty name means
+// no folder.
 func WithFolder(name string, options ...sof.Option) ([]*sof.View, error) {
 	if name == "" {
 		return Load(nil, options...)

@@ -1,6 +1,8 @@
 package views
 
 import (
+	"errors"
+	"io/fs"
 	"os"
 	"strings"
 	"testing"
@@ -38,12 +40,12 @@ func TestAFolderReplacesAndAddsTables(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	bundled, err := Bundled()
+	all, err := Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(got) != len(bundled)+1 {
-		t.Errorf("%d views, want one more than %d", len(got), len(bundled))
+	if len(got) != len(all)+1 {
+		t.Errorf("%d views, want one more than %d", len(got), len(all))
 	}
 	found := 0
 	for _, v := range got {
@@ -53,6 +55,69 @@ func TestAFolderReplacesAndAddsTables(t *testing.T) {
 	}
 	if found != 2 {
 		t.Errorf("%d of the two tables of the folder are there", found)
+	}
+}
+
+func TestTypesWithoutAViewHaveAFlatTable(t *testing.T) {
+	t.Parallel()
+	column := `"select":[{"column":[{"name":"only","path":"id"}]}]}`
+	own := fstest.MapFS{
+		"tubes.json":  {Data: []byte(`{"name":"tubes","resource":"Specimen",` + column)},
+		"flag.json":   {Data: []byte(`{"name":"flag","resource":"Task",` + column)},
+		"basics.json": {Data: []byte(`{"name":"basics","resource":"Basic",` + column)},
+	}
+	for _, c := range []struct {
+		extra  fs.FS
+		want   []string
+		absent []string
+	}{
+		{nil, []string{"specimen", "related_person", "flag", "task", "patient"}, nil},
+		{own, []string{"tubes", "flag", "related_person"}, []string{"specimen", "task", "basic"}},
+	} {
+		all, err := Load(c.extra)
+		if err != nil {
+			t.Fatal(err)
+		}
+		names := map[string]string{}
+		var before string
+		for _, v := range all {
+			names[v.Name] = v.Resource
+			if v.Name <= before {
+				t.Errorf("%s comes after %s", v.Name, before)
+			}
+			before = v.Name
+		}
+		for _, name := range c.want {
+			if names[name] == "" {
+				t.Errorf("there is no table %s", name)
+			}
+		}
+		for _, name := range c.absent {
+			if names[name] != "" {
+				t.Errorf("there is a table %s beside that of the folder", name)
+			}
+		}
+		if c.extra != nil && names["flag"] != "Task" {
+			t.Errorf("the table flag is of %s, not of the folder's view", names["flag"])
+		}
+	}
+}
+
+func TestNamed(t *testing.T) {
+	t.Parallel()
+	for table, want := range map[string]string{
+		"observation_component": "Observation", "specimen": "Specimen",
+		"related_person": "RelatedPerson",
+	} {
+		v, err := Named(table)
+		if err != nil || v.Name != table || v.Resource != want {
+			t.Errorf("%s: %v, %v", table, v, err)
+		}
+	}
+	for _, table := range []string{"", "Specimen", "human_name", "../views"} {
+		if _, err := Named(table); !errors.Is(err, fs.ErrNotExist) {
+			t.Errorf("%q: %v, want that it does not exist", table, err)
+		}
 	}
 }
 

@@ -135,7 +135,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
 		startCommand(getenv, s, c), exportsCommand(s, c),
 		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c),
-		versionCommand(s, c),
+		viewsCommand(s), versionCommand(s, c),
 	)
 	return root
 }

@@ -48,7 +48,7 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	cmd := &cobra.Command{
 		Use:   "sql VIEW",
 		Short: "Print the T-SQL of a view",
-		Long: "Print the T-SQL of a view, given by the file of a ViewDefinition or by the name of a bundled view.\n" +
+		Long: "Print the T-SQL of a view, given by the file of a ViewDefinition or by the name of a table.\n" +
 			"The body is one SELECT over a table of documents. If the engine cannot express the view, the command\n" +
 			"prints the place in the view and the reason, and ends with exit code 1.",
 		Example: "  fhirsynapse sql views/patient.json --engine synapse-dedicated\n" +
@@ -85,7 +85,7 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 	return cmd
 }
 
-// viewOf compiles the view in a file, or returns a bundled view.
+// viewOf compiles the view in a file, or returns that of a table.
 func viewOf(name string) (*sof.View, error) {
 	text, err := os.ReadFile(filepath.Clean(name))
 	if err == nil {
@@ -94,16 +94,11 @@ func viewOf(name string) (*sof.View, error) {
 	if !errors.Is(err, os.ErrNotExist) {
 		return nil, err
 	}
-	bundled, bundledErr := views.Bundled()
-	if bundledErr != nil {
-		return nil, bundledErr
+	v, named := views.Named(name)
+	if errors.Is(named, os.ErrNotExist) {
+		return nil, fmt.Errorf("there is no such file and no table of that name: %w", err)
 	}
-	for _, v := range bundled {
-		if v.Name == name {
-			return v, nil
-		}
-	}
-	return nil, fmt.Errorf("there is no such file and no bundled view of that name: %w", err)
+	return v, named
 }
 
 func sqlText(v *sof.View, e tsql.Engine, part Statement, from string) (string, error) {

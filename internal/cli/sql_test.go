@@ -68,7 +68,7 @@ func TestSQLRefusesWithTheReason(t *testing.T) {
 		"no such view": {
 			[]string{"sql", "patients"},
 			1,
-			"there is no such file and no bundled view",
+			"there is no such file and no table of that name",
 		},
 		"no table": {
 			[]string{"sql", "patient", "--from", "a..b"},

@@ -62,14 +62,14 @@ func TestAFileOfSeveralTypesIsLoadedWhole(t *testing.T) {
 func TestATypeThatNoViewReadsIsReported(t *testing.T) {
 	t.Parallel()
 	data := t.TempDir()
-	lines := strings.Repeat(`{"resourceType":"Linkage","id":"a"}`+"\n", 3) +
+	lines := strings.Repeat(`{"resourceType":"NutritionIntake","id":"a"}`+"\n", 3) +
 		`{"resourceType":"Patient","id":"a"}` + "\n"
 	if err := os.WriteFile(filepath.Join(data, "all.json"), []byte(lines), 0o600); err != nil {
 		t.Fatal(err)
 	}
 	for _, scheme := range []string{"duckdb", "parquet"} {
 		code, out, errs := run(t, "load", data, "--to", scheme+":"+filepath.Join(t.TempDir(), "x"))
-		if code != 0 || !strings.Contains(out, "\nLinkage: 3 resources, no view") {
+		if code != 0 || !strings.Contains(out, "\nNutritionIntake: 3 resources, no view") {
 			t.Errorf("%s: code %d, %s%s", scheme, code, out, errs)
 		}
 	}

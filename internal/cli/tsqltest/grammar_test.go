@@ -71,10 +71,10 @@ func setupScripts(t *testing.T) []script {
 	return out
 }
 
-// viewScripts returns the statements of a commit of every bundled view.
+// viewScripts returns the statements of a commit of every bundled view and every flat one.
 func viewScripts(t *testing.T) []script {
 	t.Helper()
-	bundled, err := views.Bundled()
+	bundled, err := views.Load(nil)
 	if err != nil {
 		t.Fatal(err)
 	}

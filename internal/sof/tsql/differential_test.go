@@ -7,6 +7,7 @@ import (
 
 	"fhirsynapse/internal/emulator/sqlserver/eval"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
 	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/randview"
@@ -69,6 +70,37 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 		}
 	}
 	t.Logf("%d views, %d different bodies, %d rows", len(all), bodies, rows)
+	if rows < 500 {
+		t.Errorf("only %d rows: there is nothing to compare", rows)
+	}
+}
+
+// Flat views of all resource types, over random resources, on one engine after the other.
+func TestFlatViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
+	t.Parallel()
+	const each = 4
+	engines := tsql.Engines()
+	rows := 0
+	for i, resource := range schema.R4().Names(schema.Resource) {
+		if !schema.R4().IsResource(resource) {
+			continue
+		}
+		text, err := flatview.Definition(resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		v, err := sof.Compile(resource+".json", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, _ := schema.R4().Type(resource)
+		g := randview.New(uint64(i), false)
+		var documents [][]byte
+		for range each {
+			documents = append(documents, g.Resource(typ))
+		}
+		rows += agree(t, v, engines[i%len(engines)], documents)
+	}
 	if rows < 500 {
 		t.Errorf("only %d rows: there is nothing to compare", rows)
 	}

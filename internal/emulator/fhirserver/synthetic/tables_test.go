@@ -12,7 +12,7 @@ import (
 
 // unfilled lists the columns that no made-up resource fills.
 var unfilled = map[string]string{
-	"observation.specimen_id": "no view reads Specimens, so none are made",
+	"observation.specimen_id": "no Specimens are made",
 }
 
 // table counts the rows and values of a view over the made-up lines.
