@@ -50,8 +50,8 @@ type column struct{ name, path, typ, description, ansi string }
 
 type writer struct{ columns []column }
 
-// add adds a column. A name that is taken gets the type as its end: Coverage has a subscriber, whose
-// key is subscriber_id, and a subscriberId.
+// add adds a column. If its name is taken, the type is added to it: Coverage has a subscriber, with
+// the key subscriber_id, and a subscriberId.
 func (w *writer) add(name, path, typ, description string) {
 	w.tagged(name, path, typ, description, "")
 }
@@ -144,8 +144,8 @@ func (w *writer) element(in place, e *schema.Element) {
 // suffixes are the ends of the columns' names for the alternatives of a choice, where they are not
 // the name of the type.
 var suffixes = map[string]string{
-	"dateTime": "time", "time": "time_of_day", "Quantity": "number", "SimpleQuantity": "number", "CodeableConcept": "code",
-	"Coding": "code", "Reference": "", "Period": "", "Range": "", "Ratio": "",
+	"dateTime": "time", "time": "time_of_day", "Quantity": "number", "SimpleQuantity": "number",
+	"CodeableConcept": "code", "Coding": "code", "Reference": "", "Period": "", "Range": "", "Ratio": "",
 }
 
 // alternative adds the columns of one type of a choice.
