@@ -314,20 +314,7 @@ func by(do func() error) (err error, killed bool) {
 // and the next export brings the tables up to date with the server.
 func TestCommandsThatAreBrokenOff(t *testing.T) {
 	t.Parallel()
-	for name, breakAt := range map[string]func(g *gate, n int){
-		"killed before the call": func(g *gate, n int) {
-			g.before = func(i int, _ string) error { return killAt(i, n) }
-		},
-		"killed after the call": func(g *gate, n int) {
-			g.after = func(i int, _ string) error { return killAt(i, n) }
-		},
-		"the call is refused": func(g *gate, n int) {
-			g.before = func(i int, _ string) error { return failAt(i, n) }
-		},
-		"the answer is lost": func(g *gate, n int) {
-			g.after = func(i int, _ string) error { return failAt(i, n) }
-		},
-	} {
+	for name, breakAt := range breaks {
 		for n, more := 1, true; more; n++ {
 			w := newTracingWorld(t)
 			w.plans[0].Schedule = nil

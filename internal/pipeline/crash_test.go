@@ -47,21 +47,9 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 	story(whole)
 	calls := whole.gate.calls
 	t.Logf("%d calls to ports in an undisturbed run", calls)
-	for name, breakAt := range map[string]func(*world, *gate, int){
-		"killed before the call": func(_ *world, g *gate, n int) {
-			g.before = func(i int, _ string) error { return killAt(i, n) }
-		},
-		"killed after the call": func(_ *world, g *gate, n int) {
-			g.after = func(i int, _ string) error { return killAt(i, n) }
-		},
-		"the call is refused": func(_ *world, g *gate, n int) {
-			g.before = func(i int, _ string) error { return failAt(i, n) }
-		},
-		"the answer is lost": func(_ *world, g *gate, n int) {
-			g.after = func(i int, _ string) error { return failAt(i, n) }
-		},
-		"the handler stops at the call": func(w *world, g *gate, n int) {
-			g.before = func(i int, _ string) error {
+	ways := map[string]func(*world, int){
+		"the handler stops at the call": func(w *world, n int) {
+			w.gate.before = func(i int, _ string) error {
 				if i != n {
 					return nil
 				}
@@ -69,12 +57,16 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 				return context.Canceled
 			}
 		},
-	} {
+	}
+	for name, breakAt := range breaks {
+		ways[name] = func(w *world, n int) { breakAt(w.gate, n) }
+	}
+	for name, breakAt := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			for n := 1; n <= calls; n++ {
 				w := newWorld(t)
-				breakAt(w, w.gate, n)
+				breakAt(w, n)
 				story(w)
 				w.neverSilent()
 				if t.Failed() {
@@ -93,6 +85,22 @@ func (w *world) neverSilent() {
 			w.t.Errorf("%s waited for the watchdog, in %d rounds", id, e.Round)
 		}
 	}
+}
+
+// breaks are the ways in which the nth call to a port can go wrong.
+var breaks = map[string]func(g *gate, n int){
+	"killed before the call": func(g *gate, n int) {
+		g.before = func(i int, _ string) error { return killAt(i, n) }
+	},
+	"killed after the call": func(g *gate, n int) {
+		g.after = func(i int, _ string) error { return killAt(i, n) }
+	},
+	"the call is refused": func(g *gate, n int) {
+		g.before = func(i int, _ string) error { return failAt(i, n) }
+	},
+	"the answer is lost": func(g *gate, n int) {
+		g.after = func(i int, _ string) error { return failAt(i, n) }
+	},
 }
 
 func killAt(i, n int) error {

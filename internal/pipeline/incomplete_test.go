@@ -349,20 +349,7 @@ func TestCrashBetweenEveryTwoCallsOfAnIncompleteExport(t *testing.T) {
 		incompleteStory(whole)
 		calls := whole.gate.calls
 		t.Logf("%d calls to ports in an undisturbed run", calls)
-		for name, breakAt := range map[string]func(*gate, int){
-			"killed before the call": func(g *gate, n int) {
-				g.before = func(i int, _ string) error { return killAt(i, n) }
-			},
-			"killed after the call": func(g *gate, n int) {
-				g.after = func(i int, _ string) error { return killAt(i, n) }
-			},
-			"the call is refused": func(g *gate, n int) {
-				g.before = func(i int, _ string) error { return failAt(i, n) }
-			},
-			"the answer is lost": func(g *gate, n int) {
-				g.after = func(i int, _ string) error { return failAt(i, n) }
-			},
-		} {
+		for name, breakAt := range breaks {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
 				for n := 1; n <= calls; n += 2 {
