@@ -77,6 +77,8 @@ type Options struct {
 	// Landing reports whether a file's URL is a blob of our landing area, and returns its path. nil
 	// means that no URL is.
 	Landing func(url string) (path string, ok bool)
+	// Pause waits before a page of a search is asked for again; nil means a timer.
+	Pause func(ctx context.Context, d time.Duration) error
 	// Now is this machine's clock. It is needed for a Retry-After date in an answer without a Date.
 	Now func() time.Time
 }
@@ -211,8 +213,9 @@ const (
 type request struct {
 	method, url, accept, prefer string
 	body                        []byte
-	limit                       int64 // for the body of a 200
-	partial                     bool  // a truncated body is acceptable
+	header                      map[string]string // further headers
+	limit                       int64             // for the body of a 200
+	partial                     bool              // a truncated body is acceptable
 	// consume reads the body of a 200 in place of answer.body.
 	consume func(b *unpackedBody, a answer)
 }
@@ -306,6 +309,9 @@ func (s *caller) send(
 	}
 	if r.prefer != "" {
 		req.Header.Set("Prefer", r.prefer)
+	}
+	for name, value := range r.header {
+		req.Header.Set(name, value)
 	}
 	sign(req, token)
 	resp, err := c.Do(req)

@@ -1,0 +1,44 @@
+package cohort
+
+import (
+	"regexp"
+	"strings"
+)
+
+// idForm matches FHIR R4 ids (§2.24.0.1), and also underscores and up to 128 characters, because
+// some servers use them.
+var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
+
+// Place tells where a reference leads.
+type Place int
+
+// The places.
+const (
+	// Here is a Patient of the server.
+	Here Place = iota
+	// Elsewhere is a resource of another server.
+	Elsewhere
+	// NoPatient is no literal reference to a Patient: missing, logical, contained, or to another
+	// type.
+	NoPatient
+)
+
+// PatientOf returns the id of the Patient that a reference names. The reference may be relative, or
+// absolute under base, and may name a version.
+func PatientOf(reference, base string) (id string, place Place) {
+	rest := reference
+	if base != "" {
+		rest = strings.TrimPrefix(rest, strings.TrimRight(base, "/")+"/")
+	}
+	if strings.HasPrefix(rest, "http://") || strings.HasPrefix(rest, "https://") {
+		return "", Elsewhere
+	}
+	id, ok := strings.CutPrefix(rest, typePatient+"/")
+	if at := strings.Index(id, "/_history/"); at >= 0 {
+		id = id[:at]
+	}
+	if !ok || !idForm.MatchString(id) {
+		return "", NoPatient
+	}
+	return id, Here
+}
