@@ -263,7 +263,8 @@ func (p *searchPage) entry(s *stream) error {
 				outcome{present: true, issues: r.Issue}.summary())
 		}
 		return nil
-	case e.Search.Mode == "include" || e.Search.Mode == "outcome" || r.ResourceType != p.search.Type:
+	case e.Search.Mode == "include" || e.Search.Mode == "outcome",
+		r.ResourceType != p.search.Type:
 		return nil
 	}
 	found := cohort.Entry{
@@ -284,7 +285,7 @@ func referenceOf(raw json.RawMessage) string {
 	var r struct {
 		Reference string `json:"reference"`
 	}
-	_ = json.Unmarshal(raw, &r) // what is no reference names no patient, and is counted
+	_ = json.Unmarshal(raw, &r) // without a reference the entry is counted as one without a patient
 	return r.Reference
 }
 

@@ -7,7 +7,7 @@ import (
 	"time"
 )
 
-// Counts tells what a search has found.
+// Counts counts what a search has found.
 type Counts struct {
 	// Resources counts all resources of the search.
 	Resources int64 `json:"resources"`
@@ -116,7 +116,7 @@ func (e *evaluation) latest(ctx context.Context, d Definition, q query) ([]strin
 			return nil, fmt.Errorf("among: %w", errors.Join(errs...))
 		}
 	}
-	var all Counts // of all patients, of whom most are no candidates
+	var all Counts // of all patients, who need not be candidates
 	// Whole resources: servers differ in how _elements names the date.
 	if err := e.each(ctx, among.search(true), &all, func(id string, found Entry) {
 		last, candidate := candidates[id]

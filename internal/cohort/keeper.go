@@ -30,7 +30,7 @@ type Options struct {
 	DryRun bool
 }
 
-// Report tells what a refresh has done, or would do with Options.DryRun.
+// Report counts what a refresh has done, or would do with Options.DryRun.
 type Report struct {
 	Cohort     string     `json:"cohort"`
 	Membership Membership `json:"membership"`
@@ -42,7 +42,7 @@ type Report struct {
 	DryRun     bool       `json:"dryRun,omitempty"`
 }
 
-// Change is what a refresh does to one Group.
+// Change reports what a refresh does to one Group.
 type Change struct {
 	Group   string `json:"group"`
 	Members int    `json:"members"`

@@ -54,8 +54,8 @@ func parseQuery(text string) (q query, errs []error) {
 	}
 	q.typ = typ
 	if _, known := elements[typ]; !known {
-		errs = append(errs, fmt.Errorf("%s gives no patient: search Patient, or a type with a patient or subject, such as %s",
-			typ, "Observation, Condition or Encounter"))
+		errs = append(errs, fmt.Errorf("%s gives no patient: search Patient, or a type with a patient or a subject, such as Observation, Condition or Encounter",
+			typ))
 	}
 	for pair := range strings.SplitSeq(rest, "&") {
 		name, value, _ := strings.Cut(pair, "=")

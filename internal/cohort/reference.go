@@ -9,7 +9,7 @@ import (
 // some servers use them.
 var idForm = regexp.MustCompile(`^[A-Za-z0-9._-]{1,128}$`)
 
-// Place tells where a reference leads.
+// Place classifies where a reference leads.
 type Place int
 
 // The places.

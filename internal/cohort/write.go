@@ -44,7 +44,7 @@ func (k Keeper) present(ctx context.Context, cohort string, n int, s Shard) (pre
 	return p, nil
 }
 
-// plan is what a refresh has to do.
+// plan holds what a refresh has to do.
 type plan struct {
 	shards  []Shard // as recorded, with a place for each new Group
 	want    [][]string
@@ -177,7 +177,7 @@ func (p plan) mayShrink(d Definition, doc Record, members int) error {
 	}
 }
 
-// change tells what happens to the nth Group.
+// change returns what happens to the nth Group.
 func (p plan) change(n int, s Shard) Change {
 	have, digest := p.have[n], digestOf(p.want[n])
 	c := Change{Group: s.Group, Members: len(p.want[n]), Does: Updated}

@@ -56,6 +56,7 @@ type Source struct {
 type Exports struct {
 	Plans   []pipeline.Plan // in the order of the file
 	Sources map[string]Source
+	Cohorts []Cohort
 	// SourceOf maps each plan to its source's name.
 	SourceOf map[string]string
 	// PatientsOf lists the patients of plans that are limited to some. They are not part of the
@@ -112,7 +113,7 @@ func (r *reader) read(data []byte) Exports {
 	if root == nil {
 		return e
 	}
-	file, ok := r.object(root, "the file", "version", "sources", "plans")
+	file, ok := r.object(root, "the file", "version", "sources", "cohorts", "plans")
 	if !ok {
 		return e
 	}
@@ -128,6 +129,13 @@ func (r *reader) read(data []byte) Exports {
 	}
 	if len(e.Sources) == 0 && len(r.faults) == 0 {
 		file.fault("sources", "there must be at least one")
+	}
+	if file.has("cohorts") {
+		if list, ok := file.fields["cohorts"].(*ast.SequenceNode); ok {
+			r.cohorts(&e, list)
+		} else {
+			file.fault("cohorts", "must be a list, not %s", kind(file.fields["cohorts"]))
+		}
 	}
 	list, ok := file.fields["plans"].(*ast.SequenceNode)
 	if !ok || len(list.Values) == 0 {

@@ -39,6 +39,10 @@ func TestSampleWorks(t *testing.T) {
 			Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05,
 		},
 		{
+			Name: "former-smokers", Level: "group", Cohort: "former-smokers",
+			Schema: "former_smokers", Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05,
+		},
+		{
 			Name: "study-one", Level: "group", Group: "study-one-cohort",
 			Types:  []string{"Patient", "Condition", "Observation"},
 			Schema: "study_one", Lag: 3 * time.Minute, Overlap: 15 * time.Minute, MaxBad: 0.05,
@@ -54,7 +58,7 @@ func TestSampleWorks(t *testing.T) {
 		time.Date(2026, 7, 2, 0, 0, 0, 0, time.UTC); !got.Equal(want) {
 		t.Errorf("nightly is due at %s, want %s", got, want)
 	}
-	if e.Plans[2].Schedule != nil {
+	if e.Plans[3].Schedule != nil {
 		t.Error("a manual plan has a schedule")
 	}
 	for _, p := range e.Plans {
@@ -123,7 +127,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, schedule: manual, typefilter: [], colour: red}\n",
 			[]string{
 				"x.yaml:4: unknown key typefilter in plan 1: did you mean typeFilter?",
-				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors",
+				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, cohort, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors",
 			},
 		},
 		"a key twice": {

@@ -36,7 +36,7 @@ const (
 var (
 	levels   = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
 	planKeys = []string{
-		"name", "source", "level", "group", "types", "typeFilter", "patients", "elements",
+		"name", "source", "level", "group", "cohort", "types", "typeFilter", "patients", "elements",
 		"deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad",
 		"urnReferences", "allowErrors",
 	}
@@ -117,6 +117,9 @@ func (r *reader) planSource(o object, e *Exports) Source {
 	case known:
 		return s
 	case name == "" && !o.has("source"):
+		if c, ok := e.Cohort(o.text("cohort", "")); ok {
+			return e.Sources[c.Source]
+		}
 		if len(e.Sources) == 1 {
 			for _, only := range e.Sources {
 				return only
@@ -136,9 +139,13 @@ func (r *reader) planSource(o object, e *Exports) Source {
 
 // scope reads the scope of the export: level, group, types, filters, deletes.
 func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
-	p.Level = o.text("level", pipeline.LevelSystem)
-	p.Group = o.text("group", "")
+	r.planCohort(o, p, e, source)
+	if p.Cohort == "" {
+		p.Level = o.text("level", pipeline.LevelSystem)
+		p.Group = o.text("group", "")
+	}
 	switch {
+	case p.Cohort != "":
 	case !slices.Contains(levels, p.Level):
 		o.fault("level", "unknown level %q%s", p.Level, hint(p.Level, levels))
 	case p.Level == pipeline.LevelGroup && p.Group == "":
@@ -161,7 +168,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 	}
 	r.deletes(o, p, source.Dialect)
 	filters(o, p, source.Dialect)
-	if p.Level != pipeline.LevelSystem && slices.Contains(levels, p.Level) {
+	if p.Level != pipeline.LevelSystem && p.Cohort == "" && slices.Contains(levels, p.Level) {
 		// Servers apply _since to the Patient first.
 		e.warn("%s: at level %s every export is full, since this server would leave new resources of unchanged patients out of incremental ones: prefer level system", o.what, p.Level)
 	}

@@ -78,7 +78,7 @@ func TestLocalSettingsOfTheSampleWork(t *testing.T) {
 func TestTheSampleOfExportsNamesEveryKey(t *testing.T) {
 	t.Parallel()
 	text := sample(t, "exports.sample.yaml")
-	keys := slices.Concat(sourceKeys, planKeys, authKeys)
+	keys := slices.Concat(sourceKeys, planKeys, authKeys, cohortKeys)
 	for _, kind := range authKinds() {
 		keys = append(keys, string(kind))
 	}
@@ -95,7 +95,7 @@ func TestTheSampleOfExportsNamesEveryKey(t *testing.T) {
 // An option works when its comment sign is removed.
 func TestTheOptionsOfTheSampleOfExportsWork(t *testing.T) {
 	t.Parallel()
-	keys := append(slices.Concat(sourceKeys, planKeys, authKeys), "ehr")
+	keys := append(slices.Concat(sourceKeys, planKeys, authKeys, cohortKeys), "ehr")
 	// patients needs dialect bulk, which the plan's server does not have.
 	keys = slices.DeleteFunc(keys, func(key string) bool { return key == "patients" })
 	option := regexp.MustCompile(`^(\s*)# (\s*([A-Za-z]+):.*)$`)

@@ -15,9 +15,11 @@ func (d *deps) plan(name string) (Plan, bool) {
 
 // Plan is one recurring export. A plan owns its schema: two plans never write the same tables.
 type Plan struct {
-	Name       string // [a-z][a-z0-9-]*, at most 40 characters; part of ids and paths
-	Level      string
-	Group      string // for LevelGroup
+	Name  string // [a-z][a-z0-9-]*, at most 40 characters; part of ids and paths
+	Level string
+	Group string // for LevelGroup
+	// Cohort names the cohort whose Groups are exported, for LevelGroup without a Group.
+	Cohort     string
 	Types      []string
 	TypeFilter []string
 	// Deleted asks the server for deletes on incremental exports.

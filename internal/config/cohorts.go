@@ -1,0 +1,115 @@
+package config
+
+import (
+	"fmt"
+	"slices"
+
+	"github.com/goccy/go-yaml/ast"
+
+	"fhirsynapse/internal/cohort"
+	"fhirsynapse/internal/pipeline"
+)
+
+// Cohort is a cohort in exports.yaml.
+type Cohort struct {
+	cohort.Definition
+	// Source is the name of the FHIR server that has the patients.
+	Source string
+}
+
+var cohortKeys = []string{
+	"name", "source", "search", "among", "group", "match", "membership", "groupSize", "maxShrink",
+}
+
+// Cohort returns a cohort by name; false if there is none.
+func (e Exports) Cohort(name string) (Cohort, bool) {
+	i := slices.IndexFunc(e.Cohorts, func(c Cohort) bool { return c.Name == name })
+	if i < 0 {
+		return Cohort{}, false
+	}
+	return e.Cohorts[i], true
+}
+
+const defaultMaxShrink = "20%"
+
+// cohorts reads the list of cohorts.
+func (r *reader) cohorts(e *Exports, list *ast.SequenceNode) {
+	for i, n := range list.Values {
+		o, ok := r.object(n, fmt.Sprintf("cohort %d", i+1), cohortKeys...)
+		if !ok {
+			continue
+		}
+		c := Cohort{Definition: cohort.Definition{
+			Name: o.text("name", ""), Search: o.text("search", ""), Among: o.text("among", ""),
+			Group:     o.text("group", ""),
+			Match:     cohort.Match(o.text("match", string(cohort.MatchEver))),
+			GroupSize: cohort.DefaultGroupSize,
+		}}
+		if c.Name != "" {
+			o.what = "cohort " + c.Name
+		}
+		c.Source = r.planSource(o, e).Name
+		membership := cohort.Fixed
+		if c.Group != "" {
+			membership = cohort.Tracking
+			for _, name := range []string{"membership", "match", "groupSize", "maxShrink"} {
+				if o.has(name) {
+					o.fault(name, "has no meaning with group: others maintain its members")
+					delete(o.fields, name)
+				}
+			}
+		}
+		c.Membership = cohort.Membership(o.text("membership", string(membership)))
+		if o.has("groupSize") {
+			if size := o.number("groupSize", 1, cohort.MaxGroupSize); size > 0 {
+				c.GroupSize = size
+			}
+		}
+		share, err := parsePercent(o.text("maxShrink", defaultMaxShrink))
+		if err != nil {
+			o.fault("maxShrink", "%w", err)
+		}
+		c.MaxShrink = share
+		for _, f := range c.Faults() {
+			o.fault(f.Setting, "%w", f.Err)
+		}
+		if _, twice := e.Cohort(c.Name); twice && c.Name != "" {
+			o.fault("name", "there is another cohort %s", c.Name)
+		}
+		e.Cohorts = append(e.Cohorts, c)
+	}
+}
+
+// planCohort reads the cohort of a plan, which implies its level.
+func (r *reader) planCohort(o object, p *pipeline.Plan, e *Exports, source Source) {
+	if p.Cohort = o.text("cohort", ""); p.Cohort == "" {
+		return
+	}
+	c, known := e.Cohort(p.Cohort)
+	switch {
+	case !known:
+		var names []string
+		for _, one := range e.Cohorts {
+			names = append(names, one.Name)
+		}
+		if len(names) == 0 {
+			o.fault("cohort", "unknown cohort %q: the file has no list cohorts", p.Cohort)
+		} else {
+			o.fault("cohort", "unknown cohort %q%s", p.Cohort, hint(p.Cohort, names))
+		}
+	case c.Source != source.Name:
+		o.fault("cohort", "its patients are at source %s, and the plan exports from %s", c.Source,
+			source.Name)
+	}
+	for _, name := range []string{"group", "patients"} {
+		if o.has(name) {
+			o.fault(name, "has no meaning with cohort, which names the patients: remove it")
+			delete(o.fields, name)
+		}
+	}
+	if level := o.text("level", pipeline.LevelGroup); level != pipeline.LevelGroup {
+		o.fault("level", "has no meaning with cohort: remove it")
+	}
+	delete(o.fields, "level")
+	p.Level = pipeline.LevelGroup
+}
