@@ -37,6 +37,8 @@ type Ports struct {
 	Remover Remover
 	// Source returns the FHIR server of a plan.
 	Source func(plan string) (Source, error)
+	// Cohorts is needed for plans with a cohort.
+	Cohorts Cohorts
 	// Now is the local clock. It measures waits only, never data.
 	Now func() time.Time
 	// Token returns a new random name of hexadecimal digits.

@@ -156,6 +156,14 @@ type Server interface {
 	Cancel(ctx context.Context, statusURL string) error
 }
 
+// Cohorts keeps the Groups of cohorts at their servers.
+type Cohorts interface {
+	// Groups brings the Groups of a cohort up to date, and returns the ids of the Groups that have
+	// members, at least one. It may run again at any time, also after a kill; its errors name no
+	// patient.
+	Groups(ctx context.Context, cohort string) (ids []string, err error)
+}
+
 // Downloader reads the files of a server that keeps them.
 type Downloader interface {
 	// Download streams one file of a manifest, decoded, and resumes broken connections. The

@@ -6,6 +6,21 @@ import (
 	"time"
 )
 
+// requestsOf makes the jobs of an export: for a plan with a cohort, those of each of its Groups.
+func requestsOf(
+	plan Plan, groups []string, marks map[string]time.Time, till time.Time,
+) []Request {
+	if plan.Cohort == "" {
+		return requests(plan, marks, till)
+	}
+	var jobs []Request
+	for _, group := range groups {
+		plan.Group = group
+		jobs = append(jobs, requests(plan, marks, till)...)
+	}
+	return jobs
+}
+
 // requests makes the jobs of an export: one for all types with the same watermark. A type
 // without a watermark starts in full, and so does every export below system level: there a
 // server applies _since to the Patient first, and would leave out new resources of an

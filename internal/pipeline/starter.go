@@ -55,10 +55,10 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	now, err := source.Now(ctx)
 	if err != nil {
-		return st.notBegun(ctx, plan, r, fmt.Errorf("export %s: %w", r.Current, err))
+		return st.notBegun(ctx, plan, r, StepKickOff, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	if err := st.notAhead("the server's time", now); err != nil {
-		return st.notBegun(ctx, plan, r, fmt.Errorf("export %s: %w", r.Current, err))
+		return st.notBegun(ctx, plan, r, StepKickOff, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
 	basis, err := st.planner.basis(ctx, plan.Name, plan.Schema)
@@ -69,9 +69,14 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	if _, err := st.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
 		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
 	}
+	groups, err := st.groups(ctx, plan)
+	if err != nil {
+		return st.notBegun(ctx, plan, r, stepCohort, fmt.Errorf("export %s: %w", r.Current, err))
+	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Jobs: requests(plan, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(),
+		Cohort: plan.Cohort,
+		Jobs:   requestsOf(plan, groups, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(),
 		Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
@@ -101,10 +106,30 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	return st.kickOff(ctx, plan, e)
 }
 
-// notBegun fails an export whose server cannot be asked for its time. While the cause may
-// pass, the next tick tries again.
+// groups returns the Groups that a plan exports; none for a plan without a cohort.
+func (st *starter) groups(ctx context.Context, plan Plan) ([]string, error) {
+	switch {
+	case plan.Cohort == "":
+		return nil, nil
+	case st.Cohorts == nil:
+		return nil, fault.Permanentf("plan %s exports cohort %s, and this program keeps no cohorts",
+			plan.Name, plan.Cohort)
+	}
+	groups, err := st.Cohorts.Groups(ctx, plan.Cohort)
+	if err == nil && len(groups) == 0 {
+		// Level group without a Group would export everybody.
+		err = fault.Permanentf("cohort %s has no Group with members", plan.Cohort)
+	}
+	return groups, err
+}
+
+// stepCohort is the step of an export that refreshes its cohort.
+const stepCohort = "cohort"
+
+// notBegun fails an export before its kick-offs: its server cannot be asked for its time, or its
+// cohort has no Groups. While the cause may pass, the next tick tries again.
 func (st *starter) notBegun(
-	ctx context.Context, plan Plan, r records.PlanRecord, cause error,
+	ctx context.Context, plan Plan, r records.PlanRecord, step string, cause error,
 ) error {
 	if fault.Of(cause) == fault.Transient && st.Now().Sub(r.RequestedAt) < st.GiveUpAfter {
 		return cause
@@ -121,7 +146,7 @@ func (st *starter) notBegun(
 	} else if err != nil {
 		return err
 	}
-	return st.failures.failJob(ctx, r.Current, 1, "kick-off", cause)
+	return st.failures.failJob(ctx, r.Current, 1, step, cause)
 }
 
 // kickOff starts every job that the server has not accepted yet. It may run again at any time,

@@ -32,6 +32,9 @@ type server struct {
 	// error file: severity/code, then types.
 	withheld map[string]bool
 	reports  []string
+	// groups maps a Group to the first letters of the ids of the resources that its exports
+	// contain; nil means that every export contains everything.
+	groups map[string]string
 }
 
 type serverJob struct {
@@ -135,6 +138,11 @@ func (s *server) write(j *serverJob) {
 	}
 	for n, typ := range s.types(j.request) {
 		resources := s.newest(typ, j.request.Since, j.request.Till)
+		if s.groups != nil {
+			resources = slices.DeleteFunc(resources, func(r resource) bool {
+				return r.Deleted || !strings.HasPrefix(r.ID, s.groups[j.request.Group])
+			})
+		}
 		size := max(s.fileSize, 1)
 		for k := 0; k*size < len(resources); k++ {
 			var b bytes.Buffer

@@ -63,6 +63,8 @@ type world struct {
 	// leaseFor sets the pipeline's LeaseFor; zero means the default.
 	leaseFor time.Duration
 	log      *slog.Logger
+	// cohorts answers for plans with a cohort: the Groups, or an error.
+	cohorts func() ([]string, error)
 }
 
 type event struct {
@@ -117,7 +119,8 @@ func (w *world) instance() *pipeline.Pipeline {
 			}
 			return abilities(source), nil
 		},
-		Now: w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: w.log,
+		Cohorts: gatedCohorts{w, w.gate},
+		Now:     w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: w.log,
 	})
 }
 

@@ -17,10 +17,12 @@ func (e Export) AsksInFull(typ string) bool {
 
 // Export is the journal's document of one run of a plan.
 type Export struct {
-	ID          string    `json:"id"`
-	Plan        string    `json:"plan"`
-	Schema      string    `json:"schema"`
-	State       State     `json:"state"`
+	ID     string `json:"id"`
+	Plan   string `json:"plan"`
+	Schema string `json:"schema"`
+	State  State  `json:"state"`
+	// Cohort is the cohort whose Groups the jobs export; empty if there is none.
+	Cohort      string    `json:"cohort,omitempty"`
 	Jobs        []Request `json:"jobs"` // the request of each job; job n is Jobs[n-1]
 	RequestedAt time.Time `json:"requestedAt"`
 	// BasedOn lists the loaded exports that this one builds on: it asks only for changes since

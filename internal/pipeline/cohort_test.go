@@ -1,0 +1,145 @@
+package pipeline_test
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
+)
+
+// gatedCohorts answers with the world's cohorts.
+type gatedCohorts struct {
+	w *world
+	*gate
+}
+
+func (c gatedCohorts) Groups(ctx context.Context, _ string) ([]string, error) {
+	leave, err := c.enter(ctx, "cohorts groups")
+	if err != nil {
+		return nil, err
+	}
+	ids, err := c.w.cohorts()
+	if err == nil {
+		err = leave(nil)
+	}
+	return ids, err
+}
+
+// newCohortWorld makes a world whose plan exports a cohort of two Groups.
+func newCohortWorld(t *testing.T) *world {
+	w := newWorld(t)
+	w.plans[0].Level, w.plans[0].Cohort, w.plans[0].Deleted = pipeline.LevelGroup, "smokers", false
+	w.cohorts = func() ([]string, error) { return []string{"g1", "g2"}, nil }
+	w.server.groups = map[string]string{"g1": "a", "g2": "b"}
+	w.boot()
+	return w
+}
+
+// cohortStory exports a cohort, twice.
+func cohortStory(w *world) {
+	w.server.fileSize = 2
+	for _, id := range []string{"a1", "a2", "a3", "b1", "b2"} {
+		w.server.put("Patient", id, "first", 1, false)
+		w.server.put("Observation", id, "first", 1, false)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	w.loaded("nightly-000001")
+	w.server.put("Patient", "a2", "second", 2, false)
+	w.server.put("Observation", "b3", "new", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	w.loaded("nightly-000002")
+}
+
+func TestACohortHasOneJobForEachGroup(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	cohortStory(w)
+	for _, id := range []string{"nightly-000001", "nightly-000002"} {
+		e, _ := w.export(id)
+		var groups []string
+		for _, j := range e.Jobs {
+			groups = append(groups, j.Group)
+			if !j.Since.IsZero() {
+				t.Errorf("%s asks since %s: level group is full each time", id, j.Since)
+			}
+		}
+		if fmt.Sprint(groups) != "[g1 g2]" || e.Cohort != "smokers" {
+			t.Errorf("%s has jobs for %v of cohort %s", id, groups, e.Cohort)
+		}
+	}
+	if w.server.kickOffs != 4 {
+		t.Errorf("%d kick-offs, want one for each Group and export", w.server.kickOffs)
+	}
+}
+
+// A crash between any two calls to a port leads to the same tables, also with a job for each Group.
+func TestCrashBetweenEveryTwoCallsOfACohort(t *testing.T) {
+	t.Parallel()
+	whole := newCohortWorld(t)
+	cohortStory(whole)
+	for n := 1; n <= whole.gate.calls; n++ {
+		w := newCohortWorld(t)
+		if n%2 == 0 {
+			w.gate.before = func(i int, _ string) error { return killAt(i, n) }
+		} else {
+			w.gate.after = func(i int, _ string) error { return killAt(i, n) }
+		}
+		cohortStory(w)
+		if t.Failed() {
+			t.Fatalf("at call %d, %s", n, whole.gate.log[n-1])
+		}
+	}
+}
+
+func TestACohortThatCannotBeRefreshed(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	w.cohorts = func() ([]string, error) {
+		return nil, fault.Permanentf("cohort smokers: the search found nobody")
+	}
+	e := w.run("nightly-000001")
+	if e.State != records.Failed || e.Failure.Step != "cohort" ||
+		!strings.Contains(e.Failure.Cause, "the search found nobody") {
+		t.Errorf("the export is %s: %+v", e.State, e.Failure)
+	}
+	if w.server.kickOffs != 0 {
+		t.Errorf("%d kick-offs", w.server.kickOffs)
+	}
+	// The next slot of the schedule tries again.
+	w.cohorts = func() ([]string, error) { return []string{"g1", "g2"}, nil }
+	w.server.put("Patient", "a1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	w.loaded("nightly-000002")
+}
+
+func TestACohortWithoutGroupsExportsNobody(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	w.cohorts = func() ([]string, error) { return nil, nil }
+	if e := w.run("nightly-000001"); e.State != records.Failed || w.server.kickOffs != 0 {
+		t.Errorf("the export is %s after %d kick-offs", e.State, w.server.kickOffs)
+	}
+}
+
+func TestARefreshThatMayPassIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	w.server.put("Patient", "a1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	tries := 0
+	w.cohorts = func() ([]string, error) {
+		if tries++; tries < 3 {
+			return nil, fault.Transientf("cohort smokers: the server answered HTTP 503")
+		}
+		return []string{"g1"}, nil
+	}
+	w.loaded("nightly-000001")
+	if tries != 3 {
+		t.Errorf("%d tries", tries)
+	}
+}
