@@ -43,6 +43,7 @@ func run() int {
 		Serve:   func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout, os.Stderr) },
 		Runs:    connect.Runner(e.Engines, time.Now),
 		Journal: operator,
+		Cohorts: operator,
 		Version: e.Version,
 	})
 }

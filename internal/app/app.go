@@ -121,6 +121,10 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
+	cohorts, err := a.cohorts(exports)
+	if err != nil {
+		return nil, err
+	}
 	set := planViews(a.config.ViewsFolder, exports)
 	flattener, err := flatten.NewFlattener(flatten.Options{
 		Lake: a.lake, Views: set, LineLimit: a.config.LineLimit,
@@ -147,7 +151,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	}, pipeline.Ports{
 		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue,
 		Warehouse: opened.Warehouse, Flattener: flattener,
-		Source: sources, Now: a.now, Token: token, Log: a.log,
+		Source: sources, Cohorts: cohorts, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil
 }

@@ -14,6 +14,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"fhirsynapse/internal/batch"
+	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/query"
@@ -35,6 +36,8 @@ type Commands struct {
 	Runs Runs
 	// Journal lists and changes exports, for the command exports.
 	Journal Journal
+	// Cohorts lists and refreshes cohorts, for the command cohort.
+	Cohorts Cohorts
 	// Version describes the build.
 	Version string
 
@@ -62,6 +65,14 @@ type Journal interface {
 	// Pause keeps the schedule from starting a plan. Resume ends the pause.
 	Pause(ctx context.Context, plan string) error
 	Resume(ctx context.Context, plan string) error
+}
+
+// Cohorts lists and refreshes the cohorts of the app. An app.Operator implements it.
+type Cohorts interface {
+	// Cohorts lists the cohorts of exports.yaml.
+	Cohorts(ctx context.Context) ([]cohort.State, error)
+	// RefreshCohort brings the Groups of a cohort up to date, or reports what would change.
+	RefreshCohort(ctx context.Context, name string, o cohort.Options) (cohort.Report, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.
@@ -133,7 +144,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	})
 	root.AddCommand(
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
-		startCommand(getenv, s, c), exportsCommand(s, c),
+		startCommand(getenv, s, c), exportsCommand(s, c), cohortCommand(s, c),
 		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c),
 		viewsCommand(s), versionCommand(s, c),
 	)

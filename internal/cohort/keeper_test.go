@@ -297,7 +297,8 @@ func TestAGroupThatOthersChanged(t *testing.T) {
 		w.status("a", former, "2020")
 		w.add(`{"resourceType":"Group","id":"cohort-former-smokers-001","type":"person","actual":true}`)
 		for _, force := range []bool{false, true} {
-			if text := w.refused(definition(tracking), cohort.Options{Force: force}); !strings.Contains(text, "does not carry the identifier") {
+			text := w.refused(definition(tracking), cohort.Options{Force: force})
+			if !strings.Contains(text, "does not carry the identifier") {
 				t.Errorf("refused with %q", text)
 			}
 		}

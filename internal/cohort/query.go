@@ -49,13 +49,14 @@ var typeForm = regexp.MustCompile(`^[A-Z][A-Za-z]{1,63}$`)
 func parseQuery(text string) (q query, errs []error) {
 	typ, rest, found := strings.Cut(text, "?")
 	if !found || rest == "" || !typeForm.MatchString(typ) {
-		return q, []error{errors.New(
-			"must look like Type?name=value, for example Observation?code=http://loinc.org|72166-2")}
+		return q, []error{
+			errors.New("must look like Type?name=value, for example Patient?gender=female"),
+		}
 	}
 	q.typ = typ
 	if _, known := elements[typ]; !known {
-		errs = append(errs, fmt.Errorf("%s gives no patient: search Patient, or a type with a patient or a subject, such as Observation, Condition or Encounter",
-			typ))
+		errs = append(errs, fmt.Errorf(
+			"%s gives no patient: search Patient, or a type with a patient or a subject, such as Observation, Condition or Encounter", typ))
 	}
 	for pair := range strings.SplitSeq(rest, "&") {
 		name, value, _ := strings.Cut(pair, "=")

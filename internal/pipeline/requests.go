@@ -6,7 +6,8 @@ import (
 	"time"
 )
 
-// requestsOf makes the jobs of an export: for a plan with a cohort, those of each of its Groups.
+// requestsOf makes the jobs of an export: for a plan with a cohort, it makes them
+// for each of the Groups.
 func requestsOf(
 	plan Plan, groups []string, marks map[string]time.Time, till time.Time,
 ) []Request {

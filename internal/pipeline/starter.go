@@ -75,9 +75,8 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Cohort: plan.Cohort,
-		Jobs:   requestsOf(plan, groups, basis.marks, till), RequestedAt: st.Now(), TouchedAt: st.Now(),
-		Lacks: basis.lacks, Notices: basis.notices,
+		Cohort: plan.Cohort, Jobs: requestsOf(plan, groups, basis.marks, till),
+		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
 		e.BasedOn = basis.basedOn

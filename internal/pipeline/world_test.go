@@ -119,8 +119,8 @@ func (w *world) instance() *pipeline.Pipeline {
 			}
 			return abilities(source), nil
 		},
-		Cohorts: gatedCohorts{w, w.gate},
-		Now:     w.now, Token: func() string { return fmt.Sprintf("%x", token.Uint64()) }, Log: w.log,
+		Cohorts: gatedCohorts{w, w.gate}, Now: w.now, Log: w.log,
+		Token: func() string { return fmt.Sprintf("%x", token.Uint64()) },
 	})
 }
 

@@ -1,0 +1,143 @@
+package cli_test
+
+import (
+	"context"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/cohort"
+	"fhirsynapse/internal/fault"
+)
+
+// cohortKeeper implements cli.Cohorts with two cohorts.
+type cohortKeeper struct {
+	asked []cohort.Options
+	err   error
+}
+
+func (k *cohortKeeper) Cohorts(context.Context) ([]cohort.State, error) {
+	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return []cohort.State{
+		{
+			Name: "former-smokers", Source: "clinic", Search: "Observation?code=a",
+			Match: cohort.MatchLatest, Membership: cohort.Tracking, Plans: []string{"monthly"},
+			Record: cohort.Record{
+				Members: 5, MadeAt: made, CheckedAt: made, ChangedAt: made, Joins: 1, Leaves: 2,
+				Found: cohort.Counts{InError: 3, Superseded: 1},
+				Shards: []cohort.Shard{{
+					Group: "cohort-former-smokers-001", Version: "4", Members: 5,
+				}},
+			},
+		},
+		{
+			Name: "diabetes", Source: "clinic", Membership: cohort.Fixed, Match: cohort.MatchEver,
+			Record: cohort.Record{
+				Trouble: "cohort diabetes: the search found nobody", TroubleAt: made,
+			},
+		},
+	}, nil
+}
+
+func (k *cohortKeeper) RefreshCohort(
+	_ context.Context, name string, o cohort.Options,
+) (cohort.Report, error) {
+	k.asked = append(k.asked, o)
+	if k.err != nil {
+		return cohort.Report{}, k.err
+	}
+	return cohort.Report{
+		Cohort: name, Members: 5, Joins: 1, Leaves: 2, Found: cohort.Counts{InError: 3},
+		Groups: []cohort.Change{{
+			Group: "cohort-" + name + "-001", Members: 5, Does: cohort.Updated, Foreign: true,
+		}},
+	}, nil
+}
+
+func TestCohortCommands(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args  []string
+		err   error
+		out   []string
+		fail  string
+		asked []cohort.Options
+	}{
+		"list": {
+			args: []string{"list"},
+			out: []string{
+				"former-smokers", "tracking", "2026-03-01T12:00:00Z",
+				"diabetes", "the search found",
+			},
+		},
+		"list as JSON": {
+			args: []string{"list", "--json"},
+			out:  []string{`"name": "former-smokers"`, `"members": 5`},
+		},
+		"show": {
+			args: []string{"show", "former-smokers"},
+			out: []string{
+				"Observation?code=a", "1 joined, 2 left", "cohort-former-smokers-001",
+				"3 entered in error, 1 patients whose newest Observation says something else",
+			},
+		},
+		"show what is not there": {
+			args: []string{"show", "x"}, fail: "which has former-smokers, diabetes",
+		},
+		"plan": {
+			args:  []string{"plan", "--dry-run"},
+			out:   []string{"former-smokers", "diabetes", "someone else has changed Group"},
+			asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
+		},
+		"plan of one": {
+			args:  []string{"plan", "diabetes", "--json"},
+			out:   []string{`"joins": 1`, `"leaves": 2`, `"does": "updated"`},
+			asked: []cohort.Options{{DryRun: true}},
+		},
+		"plan never writes": {
+			args: []string{"plan", "--dry-run=false"}, fail: "plan is always a dry run",
+		},
+		"refresh": {
+			args: []string{"refresh", "former-smokers"}, out: []string{"former-smokers"},
+			asked: []cohort.Options{{}},
+		},
+		"refresh by force": {
+			args: []string{"refresh", "former-smokers", "--force"},
+			out:  []string{"former-smokers"}, asked: []cohort.Options{{Force: true}},
+		},
+		"refresh that is refused": {
+			args: []string{"refresh", "former-smokers"},
+			err:  fault.Permanentf("cohort former-smokers: 3 of 10 members would leave"),
+			fail: "3 of 10 members would leave", asked: []cohort.Options{{}},
+		},
+		"refresh of nothing": {args: []string{"refresh"}, fail: "the cohort is missing"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			keeper := &cohortKeeper{err: tt.err}
+			c := commands()
+			c.Cohorts = keeper
+			var out, errs strings.Builder
+			code := cli.Run(t.Context(), append([]string{"cohort"}, tt.args...),
+				func(string) string { return "" },
+				cli.Streams{Out: &out, Err: &errs, Now: time.Now}, c)
+			if (code == 0) != (tt.fail == "") || !strings.Contains(errs.String(), tt.fail) {
+				t.Errorf("ended with %d: %s", code, errs.String())
+			}
+			for _, want := range tt.out {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in\n%s", want, out.String())
+				}
+			}
+			if len(keeper.asked) != len(tt.asked) {
+				t.Fatalf("asked %v", keeper.asked)
+			}
+			for i, o := range keeper.asked {
+				if o != tt.asked[i] {
+					t.Errorf("asked %v, want %v", keeper.asked, tt.asked)
+				}
+			}
+		})
+	}
+}
