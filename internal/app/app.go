@@ -125,14 +125,16 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	set := planViews(a.config.ViewsFolder, exports)
+	engine, address := a.engines[a.config.Warehouse.Scheme], a.config.Warehouse.Rest.Reveal()
+	local, _ := engine.Local(address)
+	set := planViews(a.config.ViewsFolder, exports, local.Storage)
 	flattener, err := flatten.NewFlattener(flatten.Options{
 		Lake: a.lake, Views: set, LineLimit: a.config.LineLimit,
 	})
 	if err != nil {
 		return nil, err
 	}
-	opened, err := a.engines[a.config.Warehouse.Scheme].Open(a.config.Warehouse.Rest.Reveal(),
+	opened, err := engine.Open(address,
 		warehouse.OpenOptions{
 			Lake: a.lake, StagingURL: a.lake.DataLakeURL(), Published: a.published,
 			PublishedURL: a.published.DataLakeURL(),
@@ -178,6 +180,9 @@ func (a *App) exports(ctx context.Context) (config.Exports, error) {
 	exports, err := config.ParseExports(key, doc.Data, a.getenv)
 	for _, w := range exports.Warnings {
 		a.log.WarnContext(ctx, "configuration", "warning", w)
+	}
+	if err == nil {
+		err = exports.CheckStorage(a.config.Warehouse.Scheme, a.config.EngineTransforms)
 	}
 	return exports, err
 }

@@ -6,6 +6,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/views"
 )
 
@@ -20,11 +21,13 @@ func Views(folder string, options ...sof.Option) (flatten.PlanViews, error) {
 }
 
 // planViews compiles the views for each plan at its first use, because plans differ in how they
-// read references.
-func planViews(folder string, exports config.Exports) flatten.PlanViews {
+// read references. Tables are stored as the plan says, or else as the warehouse's address does.
+func planViews(
+	folder string, exports config.Exports, warehouse storage.Options,
+) flatten.PlanViews {
 	var mu sync.Mutex
 	sets := map[sof.References][]*sof.View{}
-	return flatten.Native(func(plan string) ([]*sof.View, error) {
+	native := flatten.Native(func(plan string) ([]*sof.View, error) {
 		r := exports.References(plan)
 		mu.Lock()
 		defer mu.Unlock()
@@ -37,4 +40,7 @@ func planViews(folder string, exports config.Exports) flatten.PlanViews {
 		}
 		return set, err
 	})
+	return flatten.Stored{Native: native, Storage: func(plan string) storage.Options {
+		return exports.StorageOf[plan].Or(warehouse)
+	}}
 }

@@ -30,7 +30,7 @@ func (r Runner) load(ctx context.Context, q LoadRequest) (report LoadReport, err
 	if !ok {
 		return report, notLoaded(q.Scheme, r.Engines[q.Scheme] != nil)
 	}
-	views, err := compiled(q.Views, q.References)
+	views, err := compiled(q.Views, q.References, to.Storage)
 	if err != nil {
 		return report, err
 	}

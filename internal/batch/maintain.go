@@ -45,7 +45,7 @@ func (r Runner) Maintain(ctx context.Context, q MaintainRequest) (MaintainReport
 			q.Scheme)
 	}
 	to, _ := r.target(q.Scheme, q.Rest)
-	views, err := compiled(q.Views, sof.References{})
+	views, err := compiled(q.Views, sof.References{}, to.Storage)
 	if err != nil {
 		return report, err
 	}

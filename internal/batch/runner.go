@@ -18,6 +18,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/workdir"
 	"fhirsynapse/views"
@@ -96,12 +97,17 @@ func (r Runner) tempFolder(to target) (*workdir.Dir, error) {
 }
 
 // compiled returns the bundled views and the views of a folder, if there is one.
-func compiled(folder string, references sof.References) (flatten.PlanViews, error) {
+func compiled(
+	folder string, references sof.References, o storage.Options,
+) (flatten.PlanViews, error) {
 	set, err := views.WithFolder(folder, sof.WithReferences(references))
 	if err != nil {
 		return nil, err
 	}
-	return flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
+	return flatten.Stored{
+		Native:  func(string) ([]*sof.View, error) { return set, nil },
+		Storage: func(string) storage.Options { return o },
+	}, nil
 }
 
 // tables are the open tables of a run.

@@ -37,7 +37,7 @@ func (r Runner) Start(ctx context.Context, q StartRequest) (report StartReport, 
 	if err := emptyFolder(files); err != nil {
 		return report, err
 	}
-	views, err := compiled(q.Views, q.References)
+	views, err := compiled(q.Views, q.References, to.Storage)
 	if err != nil {
 		return report, err
 	}

@@ -13,6 +13,7 @@ import (
 
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/views"
 )
 
@@ -45,6 +46,7 @@ func engineNames() string {
 
 func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var engine, statement, from string
+	var stored storageFlags
 	cmd := &cobra.Command{
 		Use:   "sql VIEW",
 		Short: "Print the T-SQL of a view",
@@ -68,7 +70,11 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 			if err != nil {
 				return fmt.Errorf("sql of %s: %w", args[0], err)
 			}
-			text, err := sqlText(v, e, Statement(statement), from)
+			o, err := stored.options(e)
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
+			text, err := sqlText(v, e, Statement(statement), from, o)
 			if err != nil {
 				return err
 			}
@@ -82,7 +88,30 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 		"the `PART`: body, stage, view, commit, maintain or all")
 	cmd.Flags().StringVar(&from, "from", "dbo.documents",
 		"the `TABLE` or view with the documents, in its column doc")
+	stored.add(cmd)
 	return cmd
+}
+
+// storageFlags are the flags for how a table is stored.
+type storageFlags struct {
+	storage, distribute string
+	clusterBy           []string
+}
+
+func (f *storageFlags) add(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&f.storage, "storage", "",
+		"`HOW` the warehouse stores the table: columnstore (sqlserver, synapse-dedicated)")
+	cmd.Flags().StringVar(&f.distribute, "distribute", "",
+		"by `WHAT` the rows are distributed: patient (synapse-dedicated)")
+	cmd.Flags().StringSliceVar(&f.clusterBy, "cluster-by", nil,
+		"the `COLUMNS` by which rows are stored together, as in observation.patient_id (fabric)")
+}
+
+// options returns the storage, which the engine must have.
+func (f *storageFlags) options(e tsql.Engine) (storage.Options, error) {
+	o, faults := storage.Parse(f.storage, f.distribute, f.clusterBy)
+	err := storage.Join(append(faults, o.Check(string(e), false)...))
+	return o, err
 }
 
 // viewOf compiles the view in a file, or returns that of a table.
@@ -101,7 +130,9 @@ func viewOf(name string) (*sof.View, error) {
 	return v, named
 }
 
-func sqlText(v *sof.View, e tsql.Engine, part Statement, from string) (string, error) {
+func sqlText(
+	v *sof.View, e tsql.Engine, part Statement, from string, o storage.Options,
+) (string, error) {
 	name, err := tsql.ParseName(from)
 	if err != nil {
 		return "", fmt.Errorf("--from: %w", err)
@@ -114,5 +145,5 @@ func sqlText(v *sof.View, e tsql.Engine, part Statement, from string) (string, e
 		return tsql.CreateView(v, e, shape)
 	case StatementStage, StatementCommit, StatementMaintain, StatementAll:
 	}
-	return warehouseStatements(v, e, part)
+	return warehouseStatements(v, e, part, o)
 }

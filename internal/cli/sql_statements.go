@@ -9,6 +9,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/serverless"
 )
@@ -23,7 +24,9 @@ const (
 
 // warehouseStatements returns the statements that a warehouse runs for one view, as the command sql
 // prints them.
-func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string, error) {
+func warehouseStatements(
+	v *sof.View, name tsql.Engine, part Statement, o storage.Options,
+) (string, error) {
 	if name == tsql.Serverless {
 		return published(v, part)
 	}
@@ -32,6 +35,7 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 		return "", err
 	}
 	view := flatten.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	flatten.Store(&view, o)
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := statements.Attempt{
 		Target: statements.Target{
@@ -41,6 +45,9 @@ func warehouseStatements(v *sof.View, name tsql.Engine, part Statement) (string,
 		At: at,
 	}
 	made, err := a.Ensure(nil)
+	if err == nil {
+		err = statements.Storable(a.Target)
+	}
 	if err != nil {
 		return "", err
 	}

@@ -129,6 +129,11 @@ func FromEnv(
 	e.functionTimeout(c.StepTimeout, readFile)
 	c.ExportsFile = e.exportsFile()
 	c.Exports = e.exports(c.ExportsFile, readFile)
+	if to := c.Warehouse.Scheme; to != "" {
+		if err := c.Exports.CheckStorage(to, c.EngineTransforms); err != nil {
+			e.faults = append(e.faults, err)
+		}
+	}
 	e.misspelt()
 
 	c.Warnings = e.warnings

@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 
 	"github.com/goccy/go-yaml/ast"
 )
@@ -64,6 +65,8 @@ type Exports struct {
 	PatientsOf map[string][]string
 	// ReferencesOf maps each plan to the way its views read references.
 	ReferencesOf map[string]sof.References
+	// StorageOf maps each plan to the way its tables are stored.
+	StorageOf map[string]storage.Options
 	// Warnings are for the log: valid settings that are probably mistakes.
 	Warnings []string
 }
@@ -87,6 +90,21 @@ func (e Exports) References(plan string) sof.References {
 	return r
 }
 
+// CheckStorage refuses plans whose tables a warehouse cannot store in their way. Transforms is set
+// if the warehouse computes the rows of views.
+func (e Exports) CheckStorage(warehouse string, transforms bool) error {
+	var faults []error
+	for _, p := range e.Plans {
+		if err := storage.Join(e.StorageOf[p.Name].Check(warehouse, transforms)); err != nil {
+			faults = append(faults, fmt.Errorf("plan %s: %w", p.Name, err))
+		}
+	}
+	if len(faults) == 0 {
+		return nil
+	}
+	return &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+}
+
 // ParseExports parses exports.yaml. Faults call the file name; getenv resolves ${NAME} in the
 // values of sources. The error joins all faults and is Permanent.
 func ParseExports(name string, data []byte, getenv func(string) string) (Exports, error) {
@@ -108,6 +126,7 @@ func (r *reader) read(data []byte) Exports {
 	e := Exports{
 		Sources: map[string]Source{}, SourceOf: map[string]string{},
 		PatientsOf: map[string][]string{}, ReferencesOf: map[string]sof.References{},
+		StorageOf: map[string]storage.Options{},
 	}
 	root := r.parse(data)
 	if root == nil {

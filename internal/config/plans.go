@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/typefilter"
 
 	"github.com/goccy/go-yaml/ast"
@@ -38,7 +39,8 @@ var (
 	planKeys = []string{
 		"name", "source", "level", "group", "cohort", "types", "typeFilter", "patients", "elements",
 		"deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad",
-		"urnReferences", "allowErrors",
+		"urnReferences", "allowErrors", storage.SettingStorage, storage.SettingDistribute,
+		storage.SettingClusterBy,
 	}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
@@ -91,6 +93,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		}
 		p.MaxBad = share
 		e.ReferencesOf[p.Name] = r.references(o)
+		e.StorageOf[p.Name] = r.storage(o)
 		p.AllowErrors = o.boolean("allowErrors", false)
 		e.Plans = append(e.Plans, p)
 		e.SourceOf[p.Name] = source.Name
@@ -108,6 +111,16 @@ func (r *reader) references(o object) (out sof.References) {
 			"%q: write ids, which takes the UUID of a urn:uuid reference as the id, or none", value)
 	}
 	return out
+}
+
+// storage reads how the plan's tables are stored.
+func (r *reader) storage(o object) storage.Options {
+	s, faults := storage.Parse(o.text(storage.SettingStorage, ""),
+		o.text(storage.SettingDistribute, ""), o.texts(storage.SettingClusterBy))
+	for _, f := range faults {
+		o.fault(f.Setting, "%w", f.Err)
+	}
+	return s
 }
 
 func (r *reader) planSource(o object, e *Exports) Source {

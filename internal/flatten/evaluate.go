@@ -72,6 +72,7 @@ func (r *result) addParquet(tables []Table, keys []parquetfile.Column) {
 	for i := range tables {
 		p := &parquetRows{
 			columns: newColumns(tableColumns(tables[i], keys)), table: &tables[i], keys: len(keys),
+			clips: tables[i].Columnstore,
 		}
 		r.parquet = append(r.parquet, p)
 		r.longest = append(r.longest, make([]parquetfile.Extent, len(tables[i].Columns)))

@@ -13,6 +13,7 @@ type fit int
 const (
 	fits     fit = iota // unchanged
 	rounded             // with fewer decimal places
+	clipped             // cut, for a columnstore
 	nulled              // NULL: not of the column's type
 	noTime              // NULL: a date without a time of day, for a column of instants
 	noDay               // NULL: a date without a day, for a column of days
@@ -24,7 +25,7 @@ const (
 )
 
 // null reports whether the column is NULL instead of the value.
-func (f fit) null() bool { return f > rounded }
+func (f fit) null() bool { return f > clipped }
 
 // missFits maps the reasons for a missing key to fits.
 var missFits = map[native.Unkeyed]fit{
@@ -45,8 +46,8 @@ func count(done *pipeline.Done, t Table, rows int, counts []fitCounts) {
 		}
 		for f, to := range map[fit]*map[string]int64{
 			rounded: &done.Rounded, nulled: &done.Nulled, noTime: &done.NoTime, noDay: &done.NoDay,
-			tooSmall: &done.TooSmall,
-			urn:      &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
+			tooSmall: &done.TooSmall, clipped: &done.Clipped,
+			urn: &done.URNs, unkeyed: &done.Unkeyed, foreign: &done.Foreign,
 		} {
 			records.Count(to, t.Name+"."+t.Columns[i].Name, counts[i][f])
 		}

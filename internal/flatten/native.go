@@ -58,6 +58,10 @@ func (n Native) ViewSet(plan string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return viewSet(views, tables), nil
+}
+
+func viewSet(views []*sof.View, tables []Table) string {
 	for i := range tables {
 		// Descriptions do not affect the rows.
 		tables[i].Columns = append([]sof.Column(nil), tables[i].Columns...)
@@ -72,7 +76,7 @@ func (n Native) ViewSet(plan string) (string, error) {
 		describe(&s, reflect.ValueOf(v.Rows))
 		plans = append(plans, s.String())
 	}
-	return Fingerprint(tables, plans...), nil
+	return Fingerprint(tables, plans...)
 }
 
 type nativeEvaluator struct{ *native.Evaluator }

@@ -2,6 +2,7 @@ package flatten
 
 import (
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 )
 
 // mark is a position in a run of rows.
@@ -22,7 +23,8 @@ type rows interface {
 type parquetRows struct {
 	columns
 	table *Table
-	keys  int // columns before the view's: keyColumns in the prepared form
+	keys  int  // columns before the view's: keyColumns in the prepared form
+	clips bool // cuts long texts, for a columnstore
 }
 
 func (p *parquetRows) add(line int64, cells [][]byte, told func(column int, f fit)) {
@@ -35,6 +37,12 @@ func (p *parquetRows) add(line int64, cells [][]byte, told func(column int, f fi
 			continue
 		}
 		if p.table.Columns[i].Kind == sof.Text {
+			if p.clips && len(cell) > storage.Longest && p.table.Clips(p.table.Columns[i]) {
+				whole := len(cell)
+				if cell = storage.Cut(cell); len(cell) < whole {
+					told(i, clipped)
+				}
+			}
 			p.values[p.keys+i].Text(p.rows, cell)
 		} else if f := put(p.values[p.keys+i], p.rows, &p.table.Columns[i], cell); f != fits {
 			told(i, f)

@@ -73,6 +73,12 @@ type Table struct {
 	Name     string
 	Resource string // the resource type of its rows
 	Columns  []sof.Column
+	// Columnstore stores the table by columns: Clips cuts long texts.
+	Columnstore bool `json:",omitempty"`
+	// Spread is the column that distributes the rows, empty for the id of the resource. ClusterBy
+	// are the columns by which rows are stored together. Neither changes the prepared form.
+	Spread    string   `json:"-"`
+	ClusterBy []string `json:"-"`
 }
 
 // TablesOf returns the tables of one resource type.

@@ -8,6 +8,8 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/storage"
 )
 
 // Engine opens the warehouses of one scheme of the setting Warehouse. A new engine is a package
@@ -80,6 +82,8 @@ type Local struct {
 	Dir string
 	// Quarantine is the folder for bad lines; empty lets the run choose.
 	Quarantine string
+	// Storage holds the wishes of the address for its tables. Open checks them.
+	Storage storage.Options
 }
 
 // Tables holds the methods for runs without a host, in addition to the port.
@@ -127,11 +131,13 @@ func (PortOnly) Local(string) (Local, bool) { return Local{}, false }
 
 // CompiledViews returns the compiled views, for engines that generate SELECT bodies from them.
 func (o OpenOptions) CompiledViews(engine string) (flatten.Native, error) {
-	views, ok := o.Views.(flatten.Native)
+	views, ok := o.Views.(interface {
+		Compiled(plan string) ([]*sof.View, error)
+	})
 	if !ok {
 		return nil, fault.Permanentf(
 			"warehouse %s: its rows come from ViewDefinitions, which this program does not have",
 			engine)
 	}
-	return views, nil
+	return views.Compiled, nil
 }

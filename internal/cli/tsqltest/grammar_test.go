@@ -71,6 +71,31 @@ func setupScripts(t *testing.T) []script {
 	return out
 }
 
+// storageFlags returns the flags for each way in which an engine can store a view, besides its
+// default.
+func storageFlags(v *sof.View, e tsql.Engine) (out [][]string) {
+	columnstore := []string{"--storage", "columnstore"}
+	switch e {
+	case tsql.SQLServer:
+		out = append(out, columnstore)
+	case tsql.Dedicated:
+		out = append(out, columnstore, append(columnstore, "--distribute", "patient"))
+	case tsql.Fabric:
+		var by []string
+		for _, c := range v.Columns {
+			key := c.Kind == sof.Text && c.Class == sof.Key
+			if len(by) < 4 && (key || c.Kind == sof.Timestamp) {
+				by = append(by, v.Name+"."+c.Name)
+			}
+		}
+		if len(by) > 0 {
+			out = append(out, []string{"--cluster-by", strings.Join(by, ",")})
+		}
+	case tsql.Serverless:
+	}
+	return out
+}
+
 // viewScripts returns the statements of a commit of every bundled view and every flat one.
 func viewScripts(t *testing.T) []script {
 	t.Helper()
@@ -84,6 +109,9 @@ func viewScripts(t *testing.T) []script {
 			text := printed(t, v.Name, e, cli.StatementAll)
 			if e == tsql.SQLServer || e == tsql.Dedicated {
 				text += "\n" + printed(t, v.Name, e, cli.StatementMaintain)
+			}
+			for _, flags := range storageFlags(v, e) {
+				text += ";\n\n" + printed(t, v.Name, e, cli.StatementAll, flags...)
 			}
 			// CREATE VIEW and CREATE SCHEMA require a batch of their own.
 			for i, batch := range strings.Split(text, ";\n\n-- ") {
@@ -195,11 +223,13 @@ func rareScripts(t *testing.T) []script {
 }
 
 // printed returns what the command sql prints of a view.
-func printed(t *testing.T, view string, e tsql.Engine, part cli.Statement) string {
+func printed(
+	t *testing.T, view string, e tsql.Engine, part cli.Statement, flags ...string,
+) string {
 	t.Helper()
 	var text, errs strings.Builder
 	code := cli.Run(t.Context(),
-		[]string{"sql", view, "--engine", string(e), "--statement", string(part)},
+		append([]string{"sql", view, "--engine", string(e), "--statement", string(part)}, flags...),
 		func(string) string { return "" }, cli.Streams{Out: &text, Err: &errs, Now: now},
 		cli.Commands{})
 	if code != 0 {

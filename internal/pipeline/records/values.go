@@ -21,6 +21,8 @@ type ValueCounts struct {
 	Rounded map[string]int64 `json:"rounded,omitempty"`
 	// TooSmall counts decimals that are NULL because rounding would make them 0.
 	TooSmall map[string]int64 `json:"tooSmall,omitempty"`
+	// Clipped counts texts that were cut because their table is a columnstore.
+	Clipped map[string]int64 `json:"clipped,omitempty"`
 	// URNs counts urn:uuid references, which have no key by default.
 	URNs map[string]int64 `json:"urns,omitempty"`
 	// Unkeyed counts conditional, contained and malformed references.
@@ -87,8 +89,9 @@ func (c ValueCounts) Misfits() (n int64) {
 
 func (c *ValueCounts) maps() []*map[string]int64 {
 	return []*map[string]int64{
-		&c.Nulled, &c.NoTime, &c.NoDay, &c.Rounded, &c.TooSmall, &c.URNs, &c.Unkeyed, &c.Foreign,
-		&c.OtherVersion, &c.Shapes, &c.Lists, &c.NoLists, &c.Unknown, &c.OddIDs, &c.ForeignDeletes,
+		&c.Nulled, &c.NoTime, &c.NoDay, &c.Rounded, &c.TooSmall, &c.Clipped, &c.URNs, &c.Unkeyed,
+		&c.Foreign, &c.OtherVersion, &c.Shapes, &c.Lists, &c.NoLists, &c.Unknown, &c.OddIDs,
+		&c.ForeignDeletes,
 	}
 }
 
@@ -121,6 +124,8 @@ func (c ValueCounts) Sentences(rows, resources map[string]int64) []string {
 	columns(c.TooSmall,
 		always("are NULL: the value is not 0, but the column's decimal places would make it 0"))
 	columns(c.Rounded, always("are rounded: the value has more decimal places than the column"))
+	columns(c.Clipped,
+		always("are cut to 4,000 characters: the table is a columnstore, and the value is longer"))
 	columns(c.NoTime, see("are NULL: the date has no time of day", "_utc"))
 	columns(c.NoDay, see("are NULL: the date has no day", "_day"))
 	columns(c.URNs,

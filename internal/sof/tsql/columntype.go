@@ -3,6 +3,7 @@ package tsql
 import (
 	"slices"
 	"strconv"
+	"strings"
 
 	"fhirsynapse/internal/sof"
 )
@@ -69,6 +70,19 @@ func ColumnType(c sof.Column, e Engine, need Extent) string {
 		return word + "(max)"
 	}
 	return word + "(" + strconv.Itoa(n) + ")"
+}
+
+// Limited returns a type of ColumnType with the longest length below max, if it has none.
+func Limited(typ string) string {
+	word, unlimited := strings.CutSuffix(typ, "(max)")
+	steps := stepsInBytes
+	if word == "nvarchar" {
+		steps = stepsInCharacters
+	}
+	if !unlimited {
+		return typ
+	}
+	return word + "(" + strconv.Itoa(steps[len(steps)-1]) + ")"
 }
 
 // Bytewise reports whether the texts of a column are compared by their bytes on every engine.

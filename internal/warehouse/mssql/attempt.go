@@ -25,6 +25,9 @@ func (w *Warehouse) attempt(
 		Engine: w.engine, Schema: b.Schema, Type: b.Type, Views: views,
 		Longest: longest(b.Files, views),
 	}
+	if err := statements.Storable(t); err != nil {
+		return err
+	}
 	var staged *statements.Attempt
 	err := w.with(ctx, func(s session) error {
 		there, err := s.ledger(ctx, t, b.Export)

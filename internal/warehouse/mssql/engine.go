@@ -4,9 +4,11 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -19,11 +21,25 @@ type engine struct{ name tsql.Engine }
 
 // Local implements warehouse.Engine. A server has no folder on this machine, so temporary files use
 // the system's folder and bad lines the current one.
-func (engine) Local(string) (warehouse.Local, bool) { return warehouse.Local{Schema: "dbo"}, true }
+func (engine) Local(address string) (warehouse.Local, bool) {
+	_, own := tds.Take(address, storage.Settings...)
+	o, _ := storedAs(own) // Open returns the faults
+	return warehouse.Local{Schema: "dbo", Storage: o}, true
+}
+
+// storedAs returns how an address wants tables to be stored.
+func storedAs(own map[string]string) (storage.Options, []storage.Fault) {
+	var columns []string
+	if text := own[storage.SettingClusterBy]; text != "" {
+		columns = strings.Split(text, ",")
+	}
+	return storage.Parse(own[storage.SettingStorage], own[storage.SettingDistribute], columns)
+}
 
 // Open implements warehouse.Engine.
 func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
-	address, own := tds.Take(address, paramCommitRows, paramCopy)
+	address, own := tds.Take(address,
+		append([]string{paramCommitRows, paramCopy}, storage.Settings...)...)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return to, err
@@ -35,6 +51,11 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	lines, err := e.copiesLines(server, own)
 	if err != nil {
 		return to, err
+	}
+	stored, faults := storedAs(own)
+	faults = append(faults, stored.Check(string(e.name), r.EngineTransforms)...)
+	if err := storage.Join(faults); err != nil {
+		return to, fault.Permanentf("warehouse %s: %s: %w", server.Engine, server, err)
 	}
 	o := Options{
 		CommitRows: rows, Lines: lines,

@@ -77,8 +77,13 @@ func fileKey(export string, f pipeline.PreparedFile) string {
 // fileRow returns the row of a file in its stage, by column.
 func fileRow(export string, number int, f pipeline.PreparedFile) map[string]any {
 	d := f.Done
+	var clipped int64
+	for _, n := range d.Clipped {
+		clipped += n
+	}
 	return map[string]any{
-		"_file": int64(number), "file_key": fileKey(export, f), "path": f.Path, "etag": f.ETag,
+		"clipped": clipped,
+		"_file":   int64(number), "file_key": fileKey(export, f), "path": f.Path, "etag": f.ETag,
 		"lines": d.Lines, "blank": d.Blank, "quarantined": d.Quarantined, "filtered": d.Filtered,
 	}
 }

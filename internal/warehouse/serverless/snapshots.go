@@ -15,6 +15,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse/tds"
 )
 
@@ -49,10 +50,16 @@ const (
 // ParseServer parses the setting Warehouse after "synapse-serverless:".
 func ParseServer(rest string) (tds.Server, Snapshots, error) {
 	var o Snapshots
-	rest, own := tds.Take(rest, paramSnapshot, paramGrace)
+	rest, own := tds.Take(rest, append([]string{paramSnapshot, paramGrace}, storage.Settings...)...)
 	server, err := tds.ParseServer(tsql.Serverless, rest)
 	if err != nil {
 		return server, o, err
+	}
+	for _, name := range storage.Settings {
+		if _, given := own[name]; given {
+			return server, o, fault.Permanentf("warehouse %s: %s: %s has no meaning: "+
+				"the pool has no tables, it reads files", server.Engine, server, name)
+		}
 	}
 	every, snapshots := own[paramSnapshot]
 	grace, given := own[paramGrace]

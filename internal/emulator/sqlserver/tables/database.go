@@ -91,9 +91,10 @@ type column struct {
 type table struct {
 	schema, name string
 	columns      []column
-	key          []int
-	rows         []*row
-	byKey        map[string][]*row // if there is a key
+	placement
+	key   []int
+	rows  []*row
+	byKey map[string][]*row // if there is a key
 	// at is the number of the last commit that changed or deleted rows.
 	at         int
 	statistics map[string]bool // by name

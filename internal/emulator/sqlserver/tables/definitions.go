@@ -123,6 +123,9 @@ func (s *definitions) createTable(st *ast.CreateTableStatement) error {
 			t.key = append(t.key, i)
 		}
 	}
+	if err := s.placed(t, st); err != nil {
+		return err
+	}
 	s.place(t)
 	return nil
 }

@@ -27,6 +27,8 @@ type session struct {
 type definitions struct {
 	queries
 	undo []undo
+	// clustering are the columns of CLUSTER BY in the text of the batch.
+	clustering []string
 }
 
 // Batch implements sqlserver.Session.
@@ -55,12 +57,14 @@ func (s *session) batch(
 	if m := maintaining.FindStringSubmatch(text); m != nil {
 		return s.maintain(m)
 	}
+	text, clustering := withoutClusters(text)
 	script, err := syntax.Parse(ctx, text)
 	if err != nil || script == nil {
 		return sqlserver.Result{}, err
 	}
 	s.db.mu.Lock()
 	defer s.db.mu.Unlock()
+	s.clustering = clustering
 	s.vars = map[string]eval.Variable{"@@trancount": {Type: syntax.Type{Base: "int"}}}
 	for i, p := range parameters {
 		v, ok := p.(string)

@@ -45,7 +45,7 @@ func (a Attempt) stage(part string) string {
 
 // Files returns the stage of the batch's files with their known counts.
 func (a Attempt) Files() Table {
-	return Table{Schema: a.loadSchema(), Name: a.Stage + "_" + partFile, Columns: sorted([]Column{
+	columns := []Column{
 		{fileColumn, "int", true},
 		{"file_key", a.name(keyLength), true},
 		{"path", a.text("1024"), true},
@@ -54,7 +54,13 @@ func (a Attempt) Files() Table {
 		{"blank", "bigint", true},
 		{"quarantined", "bigint", true},
 		{"filtered", "bigint", true},
-	})}
+	}
+	if a.Columnstores {
+		columns = append(columns, Column{clippedColumn, "bigint", true})
+	}
+	return Table{
+		Schema: a.loadSchema(), Name: a.Stage + "_" + partFile, Columns: sorted(columns),
+	}
 }
 
 // Heads returns the stage of the lines that are resources.
@@ -79,7 +85,7 @@ func (a Attempt) Rows(v flatten.Table) Table {
 		{warehouse.IDColumn, a.name(idLength), true},
 	}
 	for _, c := range v.Columns {
-		columns = append(columns, Column{Name: c.Name, Type: columnType(a.Target, v.Name, c)})
+		columns = append(columns, Column{Name: c.Name, Type: columnType(a.Target, v, c)})
 	}
 	return Table{
 		Schema: a.loadSchema(), Name: a.Stage + "_" + partView + v.Name, Spread: warehouse.IDColumn,
@@ -311,10 +317,13 @@ FROM %s AS w`, head, a.ViewSet, a.stage(partWinner))),
 }
 
 func (a transaction) writeLedger() Statement {
-	names := a.ledger(a.Schema).names()
+	names, clipped := a.ledger(a.Schema).names(), ""
+	if a.Columnstores {
+		clipped = ", f.[" + clippedColumn + "]"
+	}
 	return a.labelled("insert ledger", fmt.Sprintf(`INSERT INTO %s (%s)
 SELECT %s, f.[file_key], f.[path], f.[etag], %s, f.[lines], f.[blank], f.[quarantined], f.[filtered],
-  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), %d, CAST(%s AS datetime2(3))
+  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), %d, CAST(%s AS datetime2(3))%s
 FROM %s AS f
 LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM %s AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (
@@ -323,7 +332,7 @@ LEFT JOIN (
 ) AS w ON w.[_file] = f.[_file]`,
 		a.ledger(a.Schema).quoted(), list("", names), a.nameLiteral(a.Export),
 		a.nameLiteral(a.Type), a.ViewSet,
-		a.nameLiteral(a.At.UTC().Format("2006-01-02T15:04:05.000")), a.stage(partFile),
+		a.nameLiteral(a.At.UTC().Format("2006-01-02T15:04:05.000")), clipped, a.stage(partFile),
 		a.stage(partHead), a.stage(partWinner)))
 }
 

@@ -44,6 +44,8 @@ type Engine struct {
 	Isolation, AbortOnError bool
 	// TransactionalDDL: tables can be created in a transaction.
 	TransactionalDDL bool
+	// Columnstores: a table can be a columnstore, and the ledger counts what was cut for that.
+	Columnstores bool
 	// Distributed: a table declares its storage and distribution.
 	Distributed bool
 	// Labels marks statements for the engine's own monitoring.
@@ -72,13 +74,15 @@ var engines = map[tsql.Engine]Engine{
 	tsql.SQLServer: {
 		Name: tsql.SQLServer, Stage: BulkCopy, Exclusion: AppLock,
 		Keys: true, Isolation: true, AbortOnError: true, TransactionalDDL: true, Collate: true,
+		Columnstores: true,
 		// Everything is logged, and readers without row versions wait.
 		CommitRows: 5_000_000,
 	},
 	tsql.Dedicated: {
 		Name: tsql.Dedicated, Stage: CopyInto, Exclusion: LockRow,
-		Distributed: true, Labels: true, Collate: true, Statistics: true, RowVersions: true,
-		Credential: "Managed Identity", LongestRow: 1_000_000,
+		Columnstores: true, Distributed: true, Labels: true, Collate: true, Statistics: true,
+		RowVersions: true,
+		Credential:  "Managed Identity", LongestRow: 1_000_000,
 		// DELETE is fully logged, and the smallest pool takes 60 GB in a transaction: 3 KB a row.
 		CommitRows: 20_000_000,
 	},
@@ -122,9 +126,12 @@ func (e Engine) nameLiteral(text string) string {
 }
 
 // columnType returns the type of a view's column, with its collation.
-func columnType(t Target, table string, c sof.Column) string {
+func columnType(t Target, v flatten.Table, c sof.Column) string {
 	c.Precision, c.Scale = flatten.DecimalSize(c)
-	text := tsql.ColumnType(c, t.Name, t.Longest[table+"."+c.Name])
+	text := tsql.ColumnType(c, t.Name, t.Longest[v.Name+"."+c.Name])
+	if v.Columnstore {
+		text = tsql.Limited(text)
+	}
 	if t.Collate && tsql.Bytewise(c) {
 		text += " COLLATE " + t.Name.Facts().Binary
 	}

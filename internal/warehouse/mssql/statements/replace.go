@@ -49,6 +49,11 @@ func (t Target) Replace(from string, there Catalog) []Statement {
 	if !there.has(ledger) {
 		out = append(out, Statement{"create table " + ledger.Name, t.create(ledger)})
 	}
+	if there.has(ledger) {
+		// A ledger that was changed by hand fails the INSERT.
+		added, _ := t.missing(ledger, there.columns(ledger))
+		out = append(out, added...)
+	}
 	columns := list("l", ledger.names())
 	return append(out,
 		Statement{

@@ -1,6 +1,7 @@
 package statements
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -24,6 +25,10 @@ type Table struct {
 	Key     []string
 	Cluster string
 	Spread  string
+	// Columnstore stores the rows by columns, in place of Cluster. ClusterBy are the columns by
+	// which an engine without indexes keeps rows together.
+	Columnstore bool
+	ClusterBy   []string
 }
 
 // The reserved columns in addition to package warehouse's.
@@ -33,6 +38,10 @@ const (
 	deletedColumn = "_deleted"
 	viewSetColumn = "_view_set"
 )
+
+// clippedColumn counts the texts of a file that were cut for a columnstore, in the ledger. Ledgers
+// of older versions get it later.
+const clippedColumn = "clipped"
 
 // quoted returns the table's name for a statement.
 func (t Table) quoted() string { return tsql.Quote(t.Schema) + "." + tsql.Quote(t.Name) }
@@ -57,14 +66,29 @@ func (e Engine) create(t Table) string {
 	if e.Keys && len(t.Key) > 0 {
 		parts = append(parts, "PRIMARY KEY ("+list("", t.Key)+")")
 	}
-	text := "CREATE TABLE " + t.quoted() + " (\n  " + strings.Join(parts, ",\n  ") + "\n)"
-	switch {
-	case e.Distributed && t.Spread != "":
-		text += "\nWITH (HEAP, DISTRIBUTION = HASH(" + tsql.Quote(t.Spread) + "))"
-	case e.Distributed:
-		text += "\nWITH (HEAP, DISTRIBUTION = ROUND_ROBIN)"
+	if e.Keys && t.Columnstore {
+		parts = append(parts, "INDEX "+tsql.Quote("cci_"+t.Name)+" CLUSTERED COLUMNSTORE")
 	}
-	return text
+	text := "CREATE TABLE " + t.quoted() + " (\n  " + strings.Join(parts, ",\n  ") + "\n)"
+	return text + e.placed(t)
+}
+
+// placed returns how a table is stored, for engines whose CREATE TABLE tells it.
+func (e Engine) placed(t Table) string {
+	form, spread := "HEAP", "ROUND_ROBIN"
+	if t.Columnstore {
+		form = "CLUSTERED COLUMNSTORE INDEX"
+	}
+	if t.Spread != "" {
+		spread = "HASH(" + tsql.Quote(t.Spread) + ")"
+	}
+	switch {
+	case e.Distributed:
+		return "\nWITH (" + form + ", DISTRIBUTION = " + spread + ")"
+	case len(t.ClusterBy) > 0:
+		return "\nWITH (CLUSTER BY (" + list("", t.ClusterBy) + "))"
+	}
+	return ""
 }
 
 // list returns the names, quoted and qualified.
@@ -102,7 +126,7 @@ const instantType = "datetime2(3)"
 // ledger returns the table of committed files of a plan's schema. It is in the loader's schema,
 // like the heads and the locks.
 func (e Engine) ledger(schema string) Table {
-	return Table{
+	t := Table{
 		Schema: warehouse.LoadSchema(schema), Name: warehouse.LedgerTable,
 		Key: []string{"export", "file_key"}, Spread: "file_key",
 		Columns: []Column{
@@ -122,6 +146,10 @@ func (e Engine) ledger(schema string) Table {
 			{"committed_at", instantType, true},
 		},
 	}
+	if e.Columnstores {
+		t.Columns = append(t.Columns, Column{clippedColumn, "bigint", false})
+	}
+	return t
 }
 
 // head returns the table of the newest versions of a resource type.
@@ -152,10 +180,14 @@ const lockPrefix = "_lock_"
 func (t Target) view(schema string, v flatten.Table) Table {
 	out := Table{
 		Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn,
-		Spread: warehouse.IDColumn,
+		Spread: cmp.Or(v.Spread, warehouse.IDColumn), Columnstore: v.Columnstore,
+		ClusterBy: v.ClusterBy,
+	}
+	if v.Columnstore {
+		out.Cluster = ""
 	}
 	for _, c := range v.Columns {
-		out.Columns = append(out.Columns, Column{Name: c.Name, Type: columnType(t, v.Name, c)})
+		out.Columns = append(out.Columns, Column{Name: c.Name, Type: columnType(t, v, c)})
 	}
 	out.Columns = append(out.Columns,
 		Column{warehouse.IDColumn, t.name(idLength), true},

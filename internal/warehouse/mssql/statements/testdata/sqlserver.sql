@@ -37,6 +37,7 @@ CREATE TABLE [fhir_load].[_ledger] (
   [deleted] bigint NOT NULL,
   [view_set] int NOT NULL,
   [committed_at] datetime2(3) NOT NULL,
+  [clipped] bigint NULL,
   PRIMARY KEY ([export], [file_key])
 );
 
@@ -85,6 +86,7 @@ CREATE CLUSTERED INDEX [cx_patient] ON [fhir].[patient] ([_id]);
 CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_file] (
   [_file] int NOT NULL,
   [blank] bigint NOT NULL,
+  [clipped] bigint NOT NULL,
   [etag] nvarchar(256) NOT NULL,
   [file_key] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [filtered] bigint NOT NULL,
@@ -204,9 +206,9 @@ SELECT w.[_id], w.[_version], w.[_deleted], 3
 FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w;
 
 -- insert ledger
-INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
+INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at], [clipped])
 SELECT 'nightly-000012', f.[file_key], f.[path], f.[etag], 'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
-  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3))
+  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3)), f.[clipped]
 FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f
 LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (

@@ -36,7 +36,8 @@ CREATE TABLE [fhir_load].[_ledger] (
   [superseded] bigint NOT NULL,
   [deleted] bigint NOT NULL,
   [view_set] int NOT NULL,
-  [committed_at] datetime2(3) NOT NULL
+  [committed_at] datetime2(3) NOT NULL,
+  [clipped] bigint NULL
 )
 WITH (HEAP, DISTRIBUTION = HASH([file_key]));
 
@@ -93,6 +94,7 @@ WHERE NOT EXISTS (SELECT 1 FROM [fhir_load].[_lock_Patient] AS l WHERE l.[k] = 1
 CREATE TABLE [fhir_load].[_stage_2026112308_0a1b_1_file] (
   [_file] int NOT NULL,
   [blank] bigint NOT NULL,
+  [clipped] bigint NOT NULL,
   [etag] nvarchar(256) NOT NULL,
   [file_key] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
   [filtered] bigint NOT NULL,
@@ -284,9 +286,9 @@ FROM [fhir_load].[_stage_2026112308_0a1b_1_winner] AS w
 OPTION (LABEL = 'fhirsynapse:Patient:2026112308_0a1b_1:insert-heads');
 
 -- insert ledger
-INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at])
+INSERT INTO [fhir_load].[_ledger] ([export], [file_key], [path], [etag], [type], [lines], [blank], [quarantined], [filtered], [applied], [superseded], [deleted], [view_set], [committed_at], [clipped])
 SELECT 'nightly-000012', f.[file_key], f.[path], f.[etag], 'Patient', f.[lines], f.[blank], f.[quarantined], f.[filtered],
-  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3))
+  ISNULL(w.[n], 0), ISNULL(s.[n], 0) - ISNULL(w.[n], 0), ISNULL(w.[deleted], 0), 3, CAST('2026-11-23T08:30:00.000' AS datetime2(3)), f.[clipped]
 FROM [fhir_load].[_stage_2026112308_0a1b_1_file] AS f
 LEFT JOIN (SELECT h.[_file], COUNT_BIG(*) AS [n] FROM [fhir_load].[_stage_2026112308_0a1b_1_head] AS h GROUP BY h.[_file]) AS s ON s.[_file] = f.[_file]
 LEFT JOIN (
