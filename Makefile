@@ -20,8 +20,8 @@ BUILD_FLAGS   = -trimpath -buildvcs=false -ldflags='-s -w -buildid= -X fhirsynap
 
 # make demo: DATA=<folder of NDJSON>, or PATIENTS=<n> SEED=<s>; SOURCE=bulk has a
 # server by the Bulk Data guide instead of Azure's; STOP=full ends after the full
-# export.
-DEMO_FLAGS    := $(if $(SOURCE),--source '$(SOURCE)') $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP))
+# export; COHORT=former-smokers exports a cohort, which then changes.
+DEMO_FLAGS    := $(if $(SOURCE),--source '$(SOURCE)') $(if $(DATA),--data '$(DATA)') $(if $(PATIENTS),--patients $(PATIENTS)) $(if $(SEED),--seed $(SEED)) $(if $(STOP),--stop $(STOP)) $(if $(COHORT),--cohort $(COHORT))
 
 # make bench: without DATA, Synthea's patients where they lie beside the checkout,
 # else those of the synthetic hospital.

@@ -102,18 +102,22 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 
 func demoCommand(out io.Writer) *cobra.Command {
 	var c common
-	var stop string
+	var stop, cohort string
 	cmd := &cobra.Command{
 		Use: "demo", Short: "One full export, changes, one incremental export, and the comparison with a fresh load", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if stop != "" && stop != "full" {
 				return fmt.Errorf("--stop %s: only full is known", stop)
 			}
+			if cohort != "" && cohort != FormerSmokers {
+				return fmt.Errorf("--cohort %s: only %s is known", cohort, FormerSmokers)
+			}
 			o, done, err := c.world(out)
 			if err != nil {
 				return err
 			}
 			defer done()
+			o.Cohort = cohort
 			return Demo{
 				World: o, Data: c.data, Patients: c.patients, Seed: c.seed,
 				StopFull: stop == "full",
@@ -124,6 +128,8 @@ func demoCommand(out io.Writer) *cobra.Command {
 	c.flags(cmd, ".demo")
 	c.sourceFlag(cmd)
 	cmd.Flags().StringVar(&stop, "stop", "", "full: end after the full export")
+	cmd.Flags().StringVar(&cohort, "cohort", "", FormerSmokers+
+		": export this cohort instead of everything; then one patient leaves it and one joins")
 	return cmd
 }
 

@@ -57,6 +57,9 @@ func (d Demo) Run(ctx context.Context) error {
 		return err
 	}
 	defer host.Stop()
+	if d.World.Cohort != "" {
+		return d.runCohort(ctx, w, host, data)
+	}
 	full, err := d.export(ctx, w, host, "full")
 	if err != nil || d.StopFull {
 		return d.end(err, full)

@@ -77,15 +77,19 @@ func (w *World) plans() string {
 			"dialect: bulk, auth: {kind: smart, clientId: %s, keyId: %s, keyFile: %q}", clientName,
 			clientName, w.keyFile()), ""
 	}
+	cohorts, scope := "", "level: system"
+	if w.options.Cohort != "" {
+		cohorts, scope = cohortText, "cohort: "+w.options.Cohort
+	}
 	return fmt.Sprintf(`version: 1
 sources:
   sandbox: {url: %q, %s}
-plans:
+%splans:
   - name: %s
     source: sandbox
-    level: system
+    %s
     schema: %s
     schedule: "@every 1s"
     overlap: 1m
-%s`, w.base, source, planName, schema, window)
+%s`, w.base, source, cohorts, planName, scope, schema, window)
 }

@@ -41,6 +41,9 @@ type Options struct {
 	// Exports is a file with the plans to run, for servers outside the sandbox; no FHIR server is
 	// started then. Empty means the plan of the demo.
 	Exports string
+	// Cohort is FormerSmokers for a plan that exports this cohort; empty for a plan at system
+	// level.
+	Cohort string
 	// Store is the FHIR server's data.
 	Store *store.Store
 	// Settings are added to the handler's own settings, and override them.
