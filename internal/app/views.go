@@ -6,6 +6,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
 	"fhirsynapse/internal/storage"
 	"fhirsynapse/views"
 )
@@ -43,4 +44,15 @@ func planViews(
 	return flatten.Stored{Native: native, Storage: func(plan string) storage.Options {
 		return exports.StorageOf[plan].Or(warehouse)
 	}}
+}
+
+// compartment returns the views of the patients of resources, with the references of each plan.
+func compartment(exports config.Exports) func(plan, resource string) (*sof.View, error) {
+	return func(plan, resource string) (*sof.View, error) {
+		text, err := flatview.Compartment(resource)
+		if err != nil || text == nil {
+			return nil, err
+		}
+		return sof.Compile("compartment.json", text, sof.WithReferences(exports.References(plan)))
+	}
 }

@@ -146,6 +146,9 @@ type evaluation struct {
 	nested  *jsontape.Nested // nil if no view reads the type
 	limits  [][]keyLimit     // by table
 	badKey  string           // why a key of the line is bad
+
+	compartment bool // the evaluator has a view of the resource's patients, after the tables
+	member      bool // one of the line's patients is a member
 }
 
 // misfit is a value that its column cannot hold unchanged.
@@ -160,12 +163,12 @@ type before struct {
 	mark
 }
 
-func newEvaluation(in pipeline.Flattening, tables []Table, ev Evaluator) *evaluation {
-	e := &evaluation{in: in, tables: tables, ev: ev}
-	if len(tables) > 0 {
+func newEvaluation(in pipeline.Flattening, of *typeTables, ev Evaluator) *evaluation {
+	e := &evaluation{in: in, tables: of.tables, ev: ev, compartment: of.compartment}
+	if len(e.tables) > 0 {
 		e.nested = jsontape.NewNested()
 	}
-	for _, t := range tables {
+	for _, t := range e.tables {
 		e.limits = append(e.limits, keyLimits(t))
 	}
 	e.emit = e.row
@@ -213,7 +216,7 @@ func (e *evaluation) block(
 // begin counts a line and reports whether it must be evaluated.
 func (e *evaluation) begin(line ndjson.Line, err error) (wanted bool, _ error) {
 	e.number = line.Number
-	e.marks, e.misfits, e.badKey = e.marks[:0], e.misfits[:0], ""
+	e.marks, e.misfits, e.badKey, e.member = e.marks[:0], e.misfits[:0], "", false
 	if e.leavesOut(line.JSON) {
 		return false, nil
 	}
@@ -273,7 +276,7 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 		e.takeBack()
 		return reason, err
 	}
-	if res.Subsetted {
+	if res.Subsetted || e.isStranger(&res) {
 		e.takeBack()
 		e.r.filtered++
 		return "", nil
@@ -290,6 +293,17 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 		e.r.differences.add(res.Differences)
 	}
 	return "", nil
+}
+
+// isStranger reports whether a resource belongs to patients who are no members.
+func (e *evaluation) isStranger(res *Resource) bool {
+	switch {
+	case e.in.Members == nil || res.Deleted:
+		return false
+	case e.in.Type == "Patient":
+		return !e.in.Members.Has(res.ID)
+	}
+	return e.compartment && !e.member
 }
 
 // judge returns the reason why a line is bad, or else its meta.lastUpdated. err is the evaluator's
@@ -347,6 +361,9 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	version := e.version
 	e.keepRows(res.ID, version)
 	for _, m := range res.Misses {
+		if m.View == len(e.tables) {
+			continue // the references of the compartment have no column
+		}
 		e.r.counts[m.View][m.Column][missFits[m.Why]] += m.Rows
 	}
 	if isOddID(res.ID) {
@@ -385,6 +402,9 @@ const rowOverhead = 200
 
 // row adds one row of a view.
 func (e *evaluation) row(view int, cells [][]byte) error {
+	if e.isPatient(view, cells) {
+		return nil
+	}
 	if err := e.checkRow(view, cells); err != nil {
 		return err
 	}
@@ -399,6 +419,15 @@ func (e *evaluation) row(view int, cells [][]byte) error {
 	}
 	t.add(e.number, cells, e.told)
 	return nil
+}
+
+// isPatient reports whether a row is one of the resource's patients, and notes members.
+func (e *evaluation) isPatient(view int, cells [][]byte) bool {
+	if !e.compartment || view != len(e.tables) {
+		return false
+	}
+	e.member = e.member || e.in.Members.Has(cells[0])
+	return true
 }
 
 // checkRow checks that a row has the form of its table.

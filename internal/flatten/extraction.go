@@ -49,7 +49,7 @@ type extracted struct {
 func (f *Flattener) Extraction(
 	plan, resource string, format Format, create func(table string) (io.WriteCloser, error),
 ) (*Extraction, error) {
-	k, err := f.typeTables(plan, resource)
+	k, err := f.typeTables(pipeline.Flattening{Plan: plan, Type: resource})
 	if err != nil {
 		return nil, err
 	}

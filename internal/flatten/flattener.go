@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/native"
 	"fhirsynapse/internal/sof/native/jsontape"
 )
@@ -47,8 +48,8 @@ type PlanViews interface {
 	// Tables returns the tables of the plan's current views.
 	Tables(plan string) ([]Table, error)
 	// Engine returns a constructor of evaluators for the plan's views of one resource type, in the
-	// order of TablesOf.
-	Engine(plan, resource string) (func(Room) Evaluator, error)
+	// order of TablesOf, followed by more views of that type.
+	Engine(plan, resource string, more ...*sof.View) (func(Room) Evaluator, error)
 	// ViewSet returns a fingerprint of the views.
 	ViewSet(plan string) (string, error)
 }
@@ -69,6 +70,10 @@ type Options struct {
 	Lake pipeline.Lake
 	// Views must not change during the Flattener's life.
 	Views PlanViews
+	// Compartment returns a view of a type whose rows are the ids of a resource's patients, in its
+	// only column; nil for Patient and for types outside of the Patient compartment. Only files
+	// with Members need it.
+	Compartment func(plan, resource string) (*sof.View, error)
 	// Evaluators is the number of goroutines that evaluate lines; 0 means one per processor.
 	Evaluators int
 	// LineLimit bounds a line in bytes; 0 means 64 MB.
@@ -91,8 +96,8 @@ type Flattener struct {
 	codec parquetfile.Codec
 
 	mu     sync.Mutex
-	byType map[[2]string]*typeTables // by plan and type
-	sets   map[string]string         // fingerprints by plan
+	byType map[typeKey]*typeTables
+	sets   map[string]string // fingerprints by plan
 
 	evaluators freeList[*typeTables, Evaluator]
 	results    freeList[*typeTables, *result]
@@ -113,10 +118,18 @@ const (
 	keptBuffers    = 6
 )
 
+// typeKey names the tables of a type. Files with members need another engine.
+type typeKey struct {
+	plan, resource string
+	members        bool
+}
+
 // typeTables holds the tables and the engine of one resource type.
 type typeTables struct {
 	tables []Table
 	engine func(Room) Evaluator
+	// compartment is set if the engine has a view of the resource's patients after the tables.
+	compartment bool
 }
 
 // newWriters returns the writers of a kit's tables, with the heads last.
@@ -145,7 +158,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 		return nil, err
 	}
 	return &Flattener{
-		o: o, codec: codec, byType: map[[2]string]*typeTables{}, sets: map[string]string{},
+		o: o, codec: codec, byType: map[typeKey]*typeTables{}, sets: map[string]string{},
 		evaluators: freeList[*typeTables, Evaluator]{most: keptEvaluators},
 		results:    freeList[*typeTables, *result]{most: keptResults},
 		turns:      semaphore.NewWeighted(int64(runtime.GOMAXPROCS(0))),
@@ -155,24 +168,46 @@ func NewFlattener(o Options) (*Flattener, error) {
 	}, nil
 }
 
-// typeTables returns the kit of a type, created at its first use.
-func (f *Flattener) typeTables(plan, resource string) (*typeTables, error) {
+// typeTables returns the kit of a file's type, created at its first use.
+func (f *Flattener) typeTables(in pipeline.Flattening) (*typeTables, error) {
+	key := typeKey{in.Plan, in.Type, in.Members != nil}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	if k := f.byType[[2]string{plan, resource}]; k != nil {
+	if k := f.byType[key]; k != nil {
 		return k, nil
 	}
-	all, err := f.o.Views.Tables(plan)
+	all, err := f.o.Views.Tables(in.Plan)
 	if err != nil {
-		return nil, fmt.Errorf("read the views of plan %s: %w", plan, err)
+		return nil, fmt.Errorf("read the views of plan %s: %w", in.Plan, err)
 	}
-	engine, err := f.o.Views.Engine(plan, resource)
+	more, err := f.compartment(key)
 	if err != nil {
-		return nil, fmt.Errorf("compile the views of %s: %w", resource, err)
+		return nil, err
 	}
-	k := &typeTables{tables: TablesOf(all, resource), engine: engine}
-	f.byType[[2]string{plan, resource}] = k
+	engine, err := f.o.Views.Engine(in.Plan, in.Type, more...)
+	if err != nil {
+		return nil, fmt.Errorf("compile the views of %s: %w", in.Type, err)
+	}
+	k := &typeTables{
+		tables: TablesOf(all, in.Type), engine: engine, compartment: len(more) > 0,
+	}
+	f.byType[key] = k
 	return k, nil
+}
+
+// compartment returns the view of the patients of a type, if files with members need one.
+func (f *Flattener) compartment(key typeKey) ([]*sof.View, error) {
+	if !key.members {
+		return nil, nil
+	}
+	if f.o.Compartment == nil {
+		return nil, errors.New("a file with members needs the Patient compartment")
+	}
+	v, err := f.o.Compartment(key.plan, key.resource)
+	if err != nil || v == nil {
+		return nil, err
+	}
+	return []*sof.View{v}, nil
 }
 
 // ViewSet implements pipeline.Flattener.
@@ -230,7 +265,7 @@ func (f *Flattener) flatten(
 	ctx context.Context, in pipeline.Flattening, r io.Reader,
 ) (done pipeline.Done, err error) {
 	defer caught(&err, func() string { return "flatten the file" })
-	k, err := f.typeTables(in.Plan, in.Type)
+	k, err := f.typeTables(in)
 	if err != nil {
 		return pipeline.Done{}, err
 	}

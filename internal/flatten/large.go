@@ -55,7 +55,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 		}
 		defer x.f.largeTurn.Release(1)
 	}
-	e := newEvaluation(x.in, x.typeTables.tables, x.typeTables.engine(FullRoom))
+	e := newEvaluation(x.in, x.typeTables, x.typeTables.engine(FullRoom))
 	defer caught(&err, e.place)
 	e.r = x.shape.result()
 	written := 0
@@ -97,14 +97,19 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 // inTurn evaluates a line twice. The first pass checks that it is good, so that the second can
 // write its rows immediately.
 func (e *evaluation) inTurn(ctx context.Context, line ndjson.Line, flush func() error) error {
-	res, err := e.ev.Eval(ctx, line.JSON, e.checkRow)
+	res, err := e.ev.Eval(ctx, line.JSON, func(view int, cells [][]byte) error {
+		if e.isPatient(view, cells) {
+			return nil
+		}
+		return e.checkRow(view, cells)
+	})
 	lastUpdated, reason, err := e.judge(&res, err)
 	switch {
 	case err != nil:
 		return err
 	case reason != "":
 		return e.refuse(line, reason)
-	case res.Subsetted:
+	case res.Subsetted || e.isStranger(&res):
 		e.r.filtered++
 		return nil
 	case res.Deleted:

@@ -139,7 +139,7 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 	if !ok {
 		engine = x.typeTables.engine(LittleRoom)
 	}
-	e := newEvaluation(x.in, x.typeTables.tables, engine)
+	e := newEvaluation(x.in, x.typeTables, engine)
 	for j := range work {
 		if j.large {
 			runtime.GC() // frees what reading the line has used

@@ -287,6 +287,19 @@ type Flattening struct {
 	Foreign Foreign
 	// Others lists the types that ForeignElsewhere leaves out.
 	Others []string
+	// Members are the patients of the export's cohort; nil means everybody. A resource in the
+	// compartments of other patients alone is filtered. Tombstones and resources that belong to no
+	// compartment by their type are kept.
+	Members Members
+}
+
+// Members is a set of patient ids. They are health data.
+type Members map[string]struct{}
+
+// Has reports whether a patient is a member.
+func (m Members) Has(id []byte) bool {
+	_, is := m[string(id)]
+	return is
 }
 
 // Foreign selects how a Flattener handles the lines of other resource types.

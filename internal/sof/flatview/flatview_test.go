@@ -173,3 +173,71 @@ func row(t *testing.T, v *sof.View, line string) string {
 	}
 	return strings.Join(cells, " ")
 }
+
+func TestCompartments(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct{ line, want string }{
+		{`{"resourceType":"Observation","id":"a","subject":{"reference":"Patient/p1"},"performer":[
+			{"reference":"Practitioner/d"},{"reference":"Patient/p2/_history/3"}]}`, "p1 p2"},
+		{`{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Location/l"}},
+			{"actor":{"reference":"Patient/p1"}}]}`, "p1"},
+		{`{"resourceType":"Observation","id":"a","subject":{"reference":"Group/g"}}`, ""},
+		{`{"resourceType":"Task","id":"a","for":{"reference":"Patient/p1"},"focus":{"reference":"Patient/p3"}}`,
+			"p3 p1"},
+		{`{"resourceType":"Group","id":"a","member":[{"entity":{"reference":"Patient/p1"}},
+			{"entity":{"reference":"Patient/p2"}}]}`, "p1 p2"},
+	} {
+		resource := strings.SplitN(c.line, `"`, 5)[3]
+		if got := strings.Join(patients(t, resource, c.line), " "); got != c.want {
+			t.Errorf("%s: patients %q, want %q", resource, got, c.want)
+		}
+	}
+	compartments := 0
+	for _, resource := range schema.R4().Names(schema.Resource) {
+		text, err := flatview.Compartment(resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if outside := len(schema.PatientCompartment(resource)) == 0; text == nil {
+			if !outside && resource != "Patient" {
+				t.Errorf("%s has no compartment", resource)
+			}
+			continue
+		}
+		compartments++
+		if _, err := sof.Compile(resource+".json", text); err != nil {
+			t.Error(err)
+		}
+	}
+	if compartments < 60 {
+		t.Errorf("%d types are in the compartment", compartments)
+	}
+}
+
+// patients returns the patients in whose compartment a line is.
+func patients(t *testing.T, resource, line string) (ids []string) {
+	t.Helper()
+	text, err := flatview.Compartment(resource)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, err := sof.Compile(resource+".json", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine, err := native.New([]*sof.View{v})
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err = engine.Evaluator().Eval(t.Context(), []byte(strings.ReplaceAll(line, "\n", "")),
+		func(_ int, row [][]byte) error {
+			if row[0] != nil {
+				ids = append(ids, string(row[0]))
+			}
+			return nil
+		})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return ids
+}
