@@ -11,6 +11,7 @@ import (
 	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
 )
 
 // cohorts refreshes the cohorts of exports.yaml. It implements pipeline.Cohorts.
@@ -59,6 +60,20 @@ func (c cohorts) Groups(ctx context.Context, name string) ([]string, error) {
 		return nil, unknownCohort(c.exports, name)
 	}
 	return c.keepers[of.Source].Groups(ctx, of.Definition)
+}
+
+// Members implements pipeline.Cohorts.
+func (c cohorts) Members(
+	ctx context.Context, name string, groups []string,
+) (pipeline.Members, error) {
+	of, ok := c.exports.Cohort(name)
+	if !ok {
+		return nil, unknownCohort(c.exports, name)
+	}
+	members := pipeline.Members{}
+	err := c.keepers[of.Source].Members(ctx, name, groups,
+		func(patient string) { members[patient] = struct{}{} })
+	return members, err
 }
 
 func unknownCohort(e config.Exports, name string) error {

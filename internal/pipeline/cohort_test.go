@@ -30,12 +30,31 @@ func (c gatedCohorts) Groups(ctx context.Context, _ string) ([]string, error) {
 	return ids, err
 }
 
+func (c gatedCohorts) Members(
+	ctx context.Context, _ string, groups []string,
+) (pipeline.Members, error) {
+	leave, err := c.enter(ctx, "cohorts members")
+	if err != nil {
+		return nil, err
+	}
+	members := pipeline.Members{}
+	for _, g := range groups {
+		for _, r := range c.w.server.data {
+			if strings.HasPrefix(r.ID, c.w.members[g]) {
+				members[r.ID] = struct{}{}
+			}
+		}
+	}
+	return members, leave(nil)
+}
+
 // newCohortWorld makes a world whose plan exports a cohort of two Groups.
 func newCohortWorld(t *testing.T) *world {
 	w := newWorld(t)
 	w.plans[0].Level, w.plans[0].Cohort, w.plans[0].Deleted = pipeline.LevelGroup, "smokers", false
 	w.cohorts = func() ([]string, error) { return []string{"g1", "g2"}, nil }
 	w.server.groups = map[string]string{"g1": "a", "g2": "b"}
+	w.members = w.server.groups
 	w.boot()
 	return w
 }
@@ -141,5 +160,60 @@ func TestARefreshThatMayPassIsTriedAgain(t *testing.T) {
 	w.loaded("nightly-000001")
 	if tries != 3 {
 		t.Errorf("%d tries", tries)
+	}
+}
+
+// A server that exports more than the members of a Group does not bring strangers into the tables.
+func TestStrangersInTheFilesAreFiltered(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	w.server.groups = map[string]string{"g1": "", "g2": "b"}
+	w.server.fileSize = 2
+	for _, id := range []string{"a1", "a2", "b1", "x1", "x2", "x3"} {
+		w.server.put("Patient", id, "first", 1, false)
+	}
+	w.clock = w.clock.Add(time.Minute)
+	e := w.run("nightly-000001")
+	if e.State != records.Loaded {
+		t.Fatalf("the export is %s: %+v", e.State, e.Failure)
+	}
+	if e.Members == nil || e.Members.Count != 3 {
+		t.Errorf("the export has the members %+v, want 3", e.Members)
+	}
+	for _, id := range []string{"a1", "a2", "b1", "x1", "x2", "x3"} {
+		_, there := w.tables.heads["Patient/"+id]
+		if there != (id[0] != 'x') {
+			t.Errorf("%s is in the tables: %v", id, there)
+		}
+	}
+	var filtered int64
+	for _, l := range w.tables.exports["nightly-000001"] {
+		filtered += l.Filtered
+	}
+	if filtered != 3 {
+		t.Errorf("%d lines are filtered, want 3", filtered)
+	}
+}
+
+// The staging area has the members, and without them nothing is prepared.
+func TestMembersThatAreGone(t *testing.T) {
+	t.Parallel()
+	w := newCohortWorld(t)
+	w.server.put("Patient", "a1", "first", 1, false)
+	w.clock = w.clock.Add(time.Minute)
+	for range 200 {
+		e, there := w.export("nightly-000001")
+		if there && e.Members != nil {
+			if err := w.lake.Remove(t.Context(), pipeline.Staging, e.Members.File); err != nil {
+				t.Fatal(err)
+			}
+			break
+		}
+		w.step()
+	}
+	e := w.run("nightly-000001")
+	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "members of cohort smokers") ||
+		!strings.Contains(e.Failure.Remedy, "exports start nightly") {
+		t.Errorf("the export is %s: %+v", e.State, e.Failure)
 	}
 }

@@ -104,7 +104,7 @@ func New(o Options, ports Ports) *Pipeline {
 	p := &Pipeline{deps: d, failures: &failures{d}, files: &surveyor{d}}
 	p.planner = &planner{d, p.files}
 	finish := &finisher{d, p.files}
-	p.preparer = &preparer{d, p.files, finish}
+	p.preparer = &preparer{deps: d, files: p.files, finish: finish}
 	p.committer = &committer{d, p.files, p.planner, finish}
 	p.fetcher = &fetcher{d, p.files, p.preparer, finish}
 	p.poller = &poller{d, p.files, finish}

@@ -162,6 +162,8 @@ type Cohorts interface {
 	// members, at least one. It may run again at any time, also after a kill; its errors name no
 	// patient.
 	Groups(ctx context.Context, cohort string) (ids []string, err error)
+	// Members reads the patients of Groups of a cohort.
+	Members(ctx context.Context, cohort string, groups []string) (Members, error)
 }
 
 // Downloader reads the files of a server that keeps them.

@@ -10,6 +10,7 @@ import (
 	"path"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -51,6 +52,11 @@ type preparer struct {
 	*deps
 	files  *surveyor
 	finish *finisher
+
+	// members are those of the last export with a cohort, and membersFile is their file.
+	reading     sync.Mutex
+	members     Members
+	membersFile string
 }
 
 // landed prepares a blob before the manifest arrives, so that flattening runs while the server
@@ -193,6 +199,10 @@ func (p *preparer) prepareFile(
 			return err
 		}
 	}
+	members, err := p.membersOf(ctx, e)
+	if err != nil {
+		return err
+	}
 	began := p.Now()
 	r, err := p.Lake.Open(ctx, Landing, f.Path, f.ETag)
 	if err != nil {
@@ -201,7 +211,7 @@ func (p *preparer) prepareFile(
 	bytesRead := int64(0)
 	done, err := p.Flattener.Flatten(ctx, Flattening{
 		Plan: e.Plan, Export: e.ID, Type: s.Type, Path: f.Path, LastUpdated: l.transactionTime,
-		Dir: place.dir(f),
+		Dir: place.dir(f), Members: members,
 	}, readerFunc(func(b []byte) (int, error) {
 		n, err := r.Read(b)
 		bytesRead += int64(n)

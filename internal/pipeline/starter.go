@@ -69,13 +69,13 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	if _, err := st.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
 		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
 	}
-	groups, err := st.groups(ctx, plan)
+	groups, members, err := st.cohort(ctx, plan, r.Current)
 	if err != nil {
 		return st.notBegun(ctx, plan, r, stepCohort, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Cohort: plan.Cohort, Jobs: requestsOf(plan, groups, basis.marks, till),
+		Cohort: plan.Cohort, Members: members, Jobs: requestsOf(plan, groups, basis.marks, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem {
@@ -104,26 +104,6 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	st.Log.InfoContext(ctx, "export requested", "export", e.ID, "jobs", len(e.Jobs), "till", till)
 	return st.kickOff(ctx, plan, e)
 }
-
-// groups returns the Groups that a plan exports; none for a plan without a cohort.
-func (st *starter) groups(ctx context.Context, plan Plan) ([]string, error) {
-	switch {
-	case plan.Cohort == "":
-		return nil, nil
-	case st.Cohorts == nil:
-		return nil, fault.Permanentf("plan %s exports cohort %s, and this program keeps no cohorts",
-			plan.Name, plan.Cohort)
-	}
-	groups, err := st.Cohorts.Groups(ctx, plan.Cohort)
-	if err == nil && len(groups) == 0 {
-		// Level group without a Group would export everybody.
-		err = fault.Permanentf("cohort %s has no Group with members", plan.Cohort)
-	}
-	return groups, err
-}
-
-// stepCohort is the step of an export that refreshes its cohort.
-const stepCohort = "cohort"
 
 // notBegun fails an export before its kick-offs: its server cannot be asked for its time, or its
 // cohort has no Groups. While the cause may pass, the next tick tries again.

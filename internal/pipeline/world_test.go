@@ -65,6 +65,8 @@ type world struct {
 	log      *slog.Logger
 	// cohorts answers for plans with a cohort: the Groups, or an error.
 	cohorts func() ([]string, error)
+	// members maps a Group to the first letters of the ids of its members.
+	members map[string]string
 }
 
 type event struct {
@@ -284,6 +286,10 @@ func (f flattener) Flatten(
 				return done, pipeline.ErrNoInstant
 			}
 		}
+		if t.Members != nil && !x.Deleted && !t.Members.Has([]byte(x.ID)) {
+			done.Filtered++
+			continue
+		}
 		done.Heads++
 		rows = append(rows, row{Line: int(done.Lines), Resource: x})
 	}
@@ -341,7 +347,9 @@ func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
 		}
 		entry := pipeline.LedgerEntry{
 			Path: f.Path, ETag: f.ETag, Type: b.Type,
-			Counts: pipeline.Counts{Lines: f.Done.Lines, Quarantined: f.Done.Quarantined},
+			Counts: pipeline.Counts{
+				Lines: f.Done.Lines, Filtered: f.Done.Filtered, Quarantined: f.Done.Quarantined,
+			},
 		}
 		for _, s := range staged[i] {
 			key := b.Type + "/" + s.Resource.ID

@@ -22,7 +22,9 @@ type Export struct {
 	Schema string `json:"schema"`
 	State  State  `json:"state"`
 	// Cohort is the cohort whose Groups the jobs export; empty if there is none.
-	Cohort      string    `json:"cohort,omitempty"`
+	Cohort string `json:"cohort,omitempty"`
+	// Members are the patients of the cohort when the export was requested; nil if there is none.
+	Members     *Members  `json:"members,omitempty"`
 	Jobs        []Request `json:"jobs"` // the request of each job; job n is Jobs[n-1]
 	RequestedAt time.Time `json:"requestedAt"`
 	// BasedOn lists the loaded exports that this one builds on: it asks only for changes since
@@ -52,6 +54,13 @@ type Export struct {
 	// Values has the counts of values that differ from the resources, by resource type and by
 	// file of deletes.
 	Values map[string]PreparedValues `json:"values,omitempty"`
+}
+
+// Members counts the members of a cohort. Their ids are in a file of the staging area, and never in
+// the journal.
+type Members struct {
+	Count int    `json:"count"`
+	File  string `json:"file"`
 }
 
 // Failure describes for a person why an export failed.

@@ -1,0 +1,94 @@
+package pipeline
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"fmt"
+	"io/fs"
+	"maps"
+	"slices"
+	"strings"
+
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
+)
+
+// stepCohort is the step of an export that refreshes its cohort.
+const stepCohort = "cohort"
+
+// cohort returns the Groups that an export of a plan asks for, and writes the ids of their members
+// into the staging area; none for a plan without a cohort.
+func (st *starter) cohort(
+	ctx context.Context, plan Plan, export string,
+) ([]string, *records.Members, error) {
+	switch {
+	case plan.Cohort == "":
+		return nil, nil, nil
+	case st.Cohorts == nil:
+		return nil, nil, fault.Permanentf(
+			"plan %s exports cohort %s, and this program keeps no cohorts", plan.Name, plan.Cohort)
+	}
+	groups, err := st.Cohorts.Groups(ctx, plan.Cohort)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(groups) == 0 {
+		// Level group without a Group would export everybody.
+		return nil, nil, fault.Permanentf("cohort %s has no Group with members", plan.Cohort)
+	}
+	members, err := st.Cohorts.Members(ctx, plan.Cohort, groups)
+	if err != nil {
+		return nil, nil, err
+	}
+	if len(members) == 0 {
+		// Without a member every resource would be filtered.
+		return nil, nil, fault.Permanentf("the Groups of cohort %s have no members", plan.Cohort)
+	}
+	// Another tick that requests the same export may find other members. Each has its own file.
+	file := export + "/members-" + st.Token()
+	ids := strings.Join(slices.Sorted(maps.Keys(members)), "\n") + "\n"
+	if _, err := st.Lake.Put(ctx, Staging, file, strings.NewReader(ids)); err != nil {
+		return nil, nil, fmt.Errorf("write the members of cohort %s: %w", plan.Cohort, err)
+	}
+	return groups, &records.Members{Count: len(members), File: file}, nil
+}
+
+// membersOf returns the members of an export's cohort; nil if it has none. The members of the last
+// export stay in memory.
+func (p *preparer) membersOf(ctx context.Context, e records.Export) (Members, error) {
+	if e.Members == nil {
+		return nil, nil
+	}
+	p.reading.Lock()
+	defer p.reading.Unlock()
+	if p.membersFile == e.Members.File {
+		return p.members, nil
+	}
+	r, err := p.Lake.Open(ctx, Staging, e.Members.File, "")
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, &fault.Error{
+			Class: fault.Permanent,
+			Err:   fmt.Errorf("the members of cohort %s are not in the staging area", e.Cohort),
+			Remedy: "start the export again: fhirsynapse exports cancel " + e.ID +
+				", then fhirsynapse exports start " + e.Plan,
+		}
+	}
+	if err != nil {
+		return nil, fmt.Errorf("read the members of cohort %s: %w", e.Cohort, err)
+	}
+	members := make(Members, e.Members.Count)
+	lines := bufio.NewScanner(r)
+	for lines.Scan() {
+		members[lines.Text()] = struct{}{}
+	}
+	if err := errors.Join(lines.Err(), r.Close()); err != nil {
+		return nil, fmt.Errorf("read the members of cohort %s: %w", e.Cohort, err)
+	}
+	if len(members) != e.Members.Count {
+		return nil, fault.Transientf("the file of the members of cohort %s has %d of %d", e.Cohort,
+			len(members), e.Members.Count)
+	}
+	p.members, p.membersFile = members, e.Members.File
+	return members, nil
+}
