@@ -212,7 +212,8 @@ func TestMembersThatAreGone(t *testing.T) {
 		w.step()
 	}
 	e := w.run("nightly-000001")
-	if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "members of cohort smokers") ||
+	if e.State != records.Failed ||
+		!strings.Contains(e.Failure.Cause, "members of cohort smokers") ||
 		!strings.Contains(e.Failure.Remedy, "exports start nightly") {
 		t.Errorf("the export is %s: %+v", e.State, e.Failure)
 	}

@@ -53,7 +53,7 @@ type preparer struct {
 	files  *surveyor
 	finish *finisher
 
-	// members are those of the last export with a cohort, and membersFile is their file.
+	// members belong to the last export with a cohort, and come from membersFile.
 	reading     sync.Mutex
 	members     Members
 	membersFile string
