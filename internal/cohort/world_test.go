@@ -29,7 +29,7 @@ const formerSearch = "Observation?code=http://loinc.org|72166-2&value-concept=ht
 
 // world is a FHIR server with smoking statuses, and a keeper of its Groups.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	store   *store.Store
 	server  *fhirserver.Server
 	base    string
@@ -42,7 +42,7 @@ type world struct {
 	groupWrites int
 }
 
-func newWorld(t *testing.T, change ...func(*fhirserver.Options)) *world {
+func newWorld(t testing.TB, change ...func(*fhirserver.Options)) *world {
 	t.Helper()
 	w := &world{
 		t: t, journal: pipelinetest.NewMemoryJournal(),
