@@ -28,7 +28,7 @@ const (
 var settings = []setting{
 	{
 		"Warehouse", "",
-		"Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 88 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. Required.",
+		"Where the tables are, as `scheme:rest`: `duckdb:/data/fhir.duckdb` (`?memory_limit=256MB` behind it gives commits more than 88 MB), `sqlserver://HOST?database=NAME` (also Azure SQL), `synapse-dedicated://...`, `synapse-serverless://...`, `fabric://...`. How tables are stored: `storage`, `distribute` and `clusterBy` of a plan, or as parameters here, see `warehouses.md`. Required.",
 	},
 	{
 		"WarehouseStatements", "2",

@@ -308,6 +308,9 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 	if changed.Type, err = typeOf(st.DataType); err != nil {
 		return err
 	}
+	if err := s.holds(t, changed); err != nil {
+		return err
+	}
 	changed.notNull = st.AlterTableAlterColumnOption == "NotNull"
 	changed.collation = ""
 	if st.Collation != nil {

@@ -47,16 +47,22 @@ func (s *definitions) placed(t *table, st *ast.CreateTableStatement) error {
 	if len(st.Options) > 0 && s.db.o.Conflicts {
 		return fail(24584, "The table options are not supported in this edition of SQL Server.")
 	}
-	if t.columnstore && s.db.o.Autocommit {
-		for _, c := range t.columns {
-			if strings.HasSuffix(c.Type, "(max)") {
-				return fail(35343, "The statement failed. Column '%s' has a data type that cannot "+
-					"participate in a columnstore index.", c.Name)
-			}
+	for _, c := range t.columns {
+		if err := s.holds(t, c); err != nil {
+			return err
 		}
 	}
 	if t.clusterBy = s.clustering; len(t.clusterBy) > 0 {
 		return s.clustered(t)
+	}
+	return nil
+}
+
+// holds refuses a type that a columnstore of the dedicated pool does not have.
+func (s *definitions) holds(t *table, c column) error {
+	if t.columnstore && s.db.o.Autocommit && strings.HasSuffix(c.Type, "(max)") {
+		return fail(35343, "The statement failed. Column '%s' has a data type that cannot "+
+			"participate in a columnstore index.", c.Name)
 	}
 	return nil
 }

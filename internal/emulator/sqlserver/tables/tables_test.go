@@ -319,6 +319,47 @@ func TestNothingIsDefinedInATransaction(t *testing.T) {
 	}
 }
 
+// COPY refuses a text that is longer than its column, and leaves no row.
+func TestCopyIntoANarrowColumn(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{
+		Open: func(context.Context, string) (io.ReadCloser, error) {
+			return io.NopCloser(strings.NewReader("c\x0b3\nlonger\x0b4\n")), nil
+		},
+	})
+	one := s.Session("x")
+	s.fails(one, 107090, "COPY INTO [dbo].[t] ([id] 1, [n] 2)\nFROM 'https://a/b'\n"+
+		"WITH (FILE_TYPE = 'CSV', FIELDTERMINATOR = '0x0b', FIELDQUOTE = '', ROWTERMINATOR = '0x0A')")
+	if got := s.cell(one, "SELECT COUNT_BIG(*) AS [n] FROM [dbo].[t] AS t"); got != "1" {
+		t.Errorf("%s rows are there", got)
+	}
+}
+
+// Tables are stored as they say. What an engine does not have is refused.
+func TestStorageOfTables(t *testing.T) {
+	t.Parallel()
+	s := newSessions(t, tables.Options{Autocommit: true})
+	pool := s.Session("x")
+	s.run(pool, "CREATE TABLE [dbo].[c] ([a] nvarchar(4000) NULL, [b] varchar(128) NULL)\n"+
+		"WITH (CLUSTERED COLUMNSTORE INDEX, DISTRIBUTION = HASH([b]))")
+	if is, by, _ := s.Placed("dbo", "c"); !is || by != "b" {
+		t.Errorf("a columnstore: %t, distributed by %q", is, by)
+	}
+	s.fails(pool, 35343, "CREATE TABLE [dbo].[d] ([a] nvarchar(max) NULL)\n"+
+		"WITH (CLUSTERED COLUMNSTORE INDEX, DISTRIBUTION = ROUND_ROBIN)")
+	s.fails(pool, 35343, "ALTER TABLE [dbo].[c] ALTER COLUMN [a] nvarchar(max) NULL")
+	s.run(pool, "ALTER TABLE [dbo].[c] ALTER COLUMN [b] varchar(256) NULL")
+	s.fails(pool, 207, "CREATE TABLE [dbo].[d] ([a] int NULL)\nWITH (HEAP, DISTRIBUTION = HASH([b]))")
+	s.fails(pool, 102, "CREATE TABLE [dbo].[d] ([a] int NULL)\nWITH (CLUSTER BY ([a]))")
+
+	fabric := newSessions(t, tables.Options{Conflicts: true})
+	one := fabric.Session("x")
+	fabric.run(one, "CREATE TABLE [dbo].[c] ([a] varchar(8) NULL, [b] date NULL)\n"+
+		"WITH (CLUSTER BY ([a], [b]))")
+	fabric.fails(one, 24585, "CREATE TABLE [dbo].[d] ([a] varchar(max) NULL)\nWITH (CLUSTER BY ([a]))")
+	fabric.fails(one, 24584, "CREATE TABLE [dbo].[d] ([a] int NULL)\nWITH (HEAP)")
+}
+
 // An identity that an engine does not have is refused.
 func TestIdentitiesOfCopy(t *testing.T) {
 	t.Parallel()
