@@ -71,8 +71,8 @@ type Options struct {
 	// Views must not change during the Flattener's life.
 	Views PlanViews
 	// Compartment returns a view of a type whose rows are the ids of a resource's patients, in its
-	// only column; nil for Patient and for types outside of the Patient compartment. Only files
-	// with Members need it.
+	// only column; nil for types outside of the Patient compartment. Only files with Members
+	// need it.
 	Compartment func(plan, resource string) (*sof.View, error)
 	// Evaluators is the number of goroutines that evaluate lines; 0 means one per processor.
 	Evaluators int

@@ -5,8 +5,8 @@ func (e *evaluation) isStranger(res *Resource) bool {
 	switch {
 	case e.in.Members == nil || res.Deleted:
 		return false
-	case e.in.Type == "Patient":
-		return !e.in.Members.Has(res.ID)
+	case e.in.Type == "Patient" && e.in.Members.Has(res.ID):
+		return false
 	}
 	return e.compartment && !e.member
 }

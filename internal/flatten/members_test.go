@@ -56,9 +56,10 @@ func TestMembers(t *testing.T) {
 				`{"resourceType":"Patient","id":"in",` + meta + `}`,
 				`{"resourceType":"Patient","id":"out",` + meta + `}`,
 				`{"resourceType":"Patient","id":"gone",` + deleted + `}`,
+				`{"resourceType":"Patient","id":"double",` + meta + `,"link":[{"other":{"reference":"Patient/in"},"type":"replaced-by"}]}`,
 			},
-			pipeline.Done{Lines: 3, Filtered: 1, Heads: 2, Deleted: 1},
-			map[string]int64{"patient": 1},
+			pipeline.Done{Lines: 4, Filtered: 1, Heads: 3, Deleted: 1},
+			map[string]int64{"patient": 2},
 		},
 		{
 			"Observation",

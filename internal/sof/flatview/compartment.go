@@ -8,11 +8,11 @@ import (
 )
 
 // Compartment returns a ViewDefinition with a row for each patient in whose compartment a resource
-// is: the id of the patient. It returns nil for Patient, which is in its own compartment, and for
-// types outside of the Patient compartment.
+// is: the id of the patient. For a Patient, which is in its own compartment by its id, they are the
+// patients that it is linked to. It returns nil for types outside of the Patient compartment.
 func Compartment(resource string) ([]byte, error) {
 	memberships := schema.PatientCompartment(resource)
-	if len(memberships) == 0 || resource == "Patient" {
+	if len(memberships) == 0 {
 		return nil, nil
 	}
 	type column struct {
