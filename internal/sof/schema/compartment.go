@@ -18,8 +18,8 @@ type Membership struct {
 }
 
 // PatientCompartment returns how resources of a type belong to patients in R4, in the order of
-// their parameters' names. It is empty for types outside of the compartment. A Patient is also in its
-// own compartment, by its id.
+// their parameters' names. It is empty for types outside of the compartment. A Patient is also in
+// its own compartment, by its id.
 func PatientCompartment(resource string) []Membership { return memberships()[resource] }
 
 var memberships = sync.OnceValue(func() map[string][]Membership {
