@@ -209,6 +209,11 @@ var only = []struct {
 		"the compiler is of use without the pipeline",
 	},
 	{
+		"internal/cohort",
+		[]string{"internal/cohort", "internal/pipeline/records", "internal/fault"},
+		"who belongs to a cohort is decided without protocols and agents",
+	},
+	{
 		"internal/typefilter",
 		[]string{"internal/typefilter"},
 		"both who reads plans and who asks servers lean on it",

@@ -331,7 +331,10 @@ func instantOf(text string, partial bool) time.Time {
 // A link of another form tells nothing.
 func (p searchPage) honoured(q cohort.Search) error {
 	u, err := url.Parse(p.self)
-	if p.self == "" || err != nil || !strings.HasSuffix(u.Path, q.Type) {
+	if err != nil {
+		u = &url.URL{}
+	}
+	if !strings.HasSuffix(u.Path, q.Type) {
 		return nil
 	}
 	used := u.Query()

@@ -2,6 +2,7 @@ package cli_test
 
 import (
 	"context"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -139,5 +140,32 @@ func TestCohortCommands(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// Every command of the page is one that the program has.
+func TestTheCommandsOfTheCohortsPageWork(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/cohorts.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, rest, _ := strings.Cut(string(page), "```sh\n")
+	block, _, _ := strings.Cut(rest, "```")
+	n := 0
+	for line := range strings.Lines(block) {
+		n++
+		c := commands()
+		c.Cohorts = &cohortKeeper{}
+		var out, errs strings.Builder
+		code := cli.Run(t.Context(), strings.Fields(line)[1:],
+			func(string) string { return "" },
+			cli.Streams{Out: &out, Err: &errs, Now: time.Now}, c)
+		if code != 0 || errs.Len() > 0 {
+			t.Errorf("%s ended with %d: %s", strings.TrimSpace(line), code, errs.String())
+		}
+	}
+	if n != 4 {
+		t.Errorf("the page has %d commands", n)
 	}
 }

@@ -198,7 +198,10 @@ func (w *world) expect(want ...string) {
 // journal.
 func (w *world) silent(text string) {
 	w.t.Helper()
-	for key := range w.journal.List(w.t.Context(), "") {
+	for key, err := range w.journal.List(w.t.Context(), "") {
+		if err != nil {
+			w.t.Fatal(err)
+		}
 		e, err := w.journal.Read(w.t.Context(), key)
 		if err != nil {
 			w.t.Fatal(err)

@@ -377,7 +377,8 @@ func TestSettingsAreDocumented(t *testing.T) {
 	const path = "../../docs/configuration.md"
 	const head = "# Configuration\n\n" +
 		"The settings of the Function App, or the environment of `fhirsynapse serve`. This file is made by\n" +
-		"`go test ./internal/config -update`; the plans are described in `exports.sample.yaml`.\n\n"
+		"`go test ./internal/config -update`; the plans are described in `exports.sample.yaml`, cohorts of\n" +
+		"patients in [cohorts.md](cohorts.md).\n\n"
 	want := head + config.Markdown() +
 		"\n`ExportSchedule` (NCRONTAB, six fields) is read by the host: how often the timer looks for plans that are due.\n" +
 		"Names are compared without regard to case. All faults are reported at once, at start.\n"
