@@ -34,7 +34,7 @@ func warehouseStatements(
 	if err != nil {
 		return "", err
 	}
-	view := flatten.Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	view := flatten.TableOf(v)
 	flatten.Store(&view, o)
 	at := time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)
 	a := statements.Attempt{
@@ -81,7 +81,7 @@ func warehouseStatements(
 		all = append(all, stage...)
 		all = append(all, a.Transaction()...)
 		all = append(all, a.DropStage()...)
-		all = append(all, a.CreateStatistics()...)
+		all = append(all, a.Missing(nil)...)
 	}
 	var steps, texts []string
 	for _, s := range all {

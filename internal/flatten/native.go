@@ -23,7 +23,7 @@ func (n Native) Tables(plan string) ([]Table, error) {
 	}
 	var tables []Table
 	for _, v := range views {
-		tables = append(tables, Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns})
+		tables = append(tables, TableOf(v))
 	}
 	return tables, nil
 }

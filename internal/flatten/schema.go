@@ -79,6 +79,17 @@ type Table struct {
 	// are the columns by which rows are stored together. Neither changes the prepared form.
 	Spread    string   `json:"-"`
 	ClusterBy []string `json:"-"`
+	// Keyed is set if the id of a resource and the columns RowKey are different in every row. They
+	// follow from the view and change nothing in the prepared form.
+	Keyed  bool     `json:"-"`
+	RowKey []string `json:"-"`
+}
+
+// TableOf returns the table of a view.
+func TableOf(v *sof.View) Table {
+	t := Table{Name: v.Name, Resource: v.Resource, Columns: v.Columns}
+	t.RowKey, t.Keyed = v.RowKey()
+	return t
 }
 
 // TablesOf returns the tables of one resource type.

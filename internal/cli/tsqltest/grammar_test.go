@@ -141,8 +141,13 @@ func widenScripts(t *testing.T) []script {
 		for _, v := range bundled {
 			target := statements.Target{
 				Engine: e, Schema: "fhir", Type: v.Resource, Longest: map[string]tsql.Extent{},
-				Views: []flatten.Table{{Name: v.Name, Resource: v.Resource, Columns: v.Columns}},
+				Views: []flatten.Table{flatten.TableOf(v)},
 			}
+			query, asked := target.LayoutQuery()
+			if asked {
+				out = append(out, script{"layout on " + string(name), grammars[name], query.Text})
+			}
+			target.Layout = depending(v)
 			var there statements.Catalog
 			for i, c := range v.Columns {
 				there = append(there, statements.Found{
@@ -151,9 +156,30 @@ func widenScripts(t *testing.T) []script {
 				n := 1 << (i % 16)
 				target.Longest[v.Name+"."+c.Name] = tsql.Extent{Characters: n, Bytes: n}
 			}
-			for _, st := range target.Widen(there) {
+			all := target.Widen(there)
+			others := target.Others(v.Name, v.Columns[0].Name)
+			for text := range strings.SplitSeq(others, "; ") {
+				all = append(all, statements.Statement{Step: "others", Text: text})
+			}
+			for _, st := range all {
 				out = append(out, script{st.Step + " on " + string(name), grammars[name], st.Text})
 			}
+		}
+	}
+	return out
+}
+
+// depending returns indexes and statistics of all kinds on each column of a view.
+func depending(v *sof.View) (out statements.Layout) {
+	for _, kind := range []string{"key", "constraint", "index", "statistics", "automatic"} {
+		for _, c := range v.Columns {
+			name := map[string]string{
+				"key": "pk_" + v.Name, "constraint": "uq", "index": "ix_" + c.Name,
+				"statistics": "by_" + c.Name, "automatic": "_WA_Sys_0",
+			}[kind]
+			out = append(out, statements.Index{
+				Schema: "fhir", Table: v.Name, Name: name, Kind: kind, Columns: []string{c.Name},
+			})
 		}
 	}
 	return out
@@ -200,6 +226,7 @@ func rareScripts(t *testing.T) []script {
 			}
 			all = append(all, moving.Exclude(types)...)
 		}
+		all = append(all, rekeyed(t, target)...)
 		a := statements.Attempt{Target: target, Export: "x", Stage: "_stage_1", Lines: true}
 		if e.Stage == statements.CopyInto {
 			for _, table := range []statements.Table{
@@ -220,6 +247,36 @@ func rareScripts(t *testing.T) []script {
 		}
 	}
 	return out
+}
+
+// rekeyed returns the statements for a table whose key the view no longer keeps.
+func rekeyed(t *testing.T, target statements.Target) []statements.Statement {
+	t.Helper()
+	there := statements.Catalog{
+		{Column: "id", Type: "nvarchar", Length: -1},
+		{Column: "born", Type: "date", NotNull: true},
+		{Column: "_id", Type: "varchar", Length: 128},
+		{Column: "_export", Type: "varchar", Length: 128},
+		{Column: "_version", Type: "varchar", Length: 128},
+		{Column: "_last_updated", Type: "datetime2"},
+	}
+	for i := range there {
+		there[i].Schema, there[i].Table = "fhir", "patient"
+	}
+	target.Layout = statements.Layout{{
+		Schema: "fhir", Table: "patient", Name: "pk_patient", Kind: "key",
+		Columns: []string{"_id", "born"},
+	}}
+	all, err := target.Ensure(there)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if target.Keys && !slices.ContainsFunc(all, func(s statements.Statement) bool {
+		return strings.Contains(s.Text, "DROP CONSTRAINT")
+	}) {
+		t.Error("the key stays")
+	}
+	return all
 }
 
 // printed returns what the command sql prints of a view.

@@ -17,6 +17,8 @@ type Error struct {
 	Message string
 	// Severity is the class; zero means 16.
 	Severity byte
+	// First is an error that the server sends before this one.
+	First *Error
 }
 
 // Error implements error.

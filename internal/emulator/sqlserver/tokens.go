@@ -46,13 +46,21 @@ func done(kind byte, status uint16, rows int64) []byte {
 }
 
 func failed(kind byte, e *Error) []byte {
+	var out []byte
+	if e.First != nil {
+		out = failure(e.First)
+	}
+	return append(append(out, failure(e)...), done(kind, doneError, 0)...)
+}
+
+func failure(e *Error) []byte {
 	b := binary.LittleEndian.AppendUint32(nil, uint32(e.Number))
 	b = append(b, 1, max(e.Severity, 11))
 	b = append(b, longText(e.Message)...)
 	b = append(b, shortText(serverName)...)
 	b = append(b, shortText("")...)
 	b = binary.LittleEndian.AppendUint32(b, 1)
-	return append(token(tokenError, b), done(kind, doneError, 0)...)
+	return token(tokenError, b)
 }
 
 func textChange(kind byte, now, before string) []byte {

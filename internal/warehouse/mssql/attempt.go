@@ -38,8 +38,8 @@ func (w *Warehouse) attempt(
 		if len(files) == 0 {
 			return nil
 		}
-		fresh, err := w.ensure(ctx, s, t)
-		if err != nil {
+		var upkeep []statements.Statement
+		if t, upkeep, err = w.ensure(ctx, s, t); err != nil {
 			return err
 		}
 		for n, group := range divided(files, w.o.CommitRows) {
@@ -52,9 +52,11 @@ func (w *Warehouse) attempt(
 			if err := w.commitGroup(ctx, s, a, b.Plan, group); err != nil {
 				return err
 			}
-			w.afterwards(ctx, s, a, fresh && n == 0)
+			w.afterwards(ctx, s, a.DropStage())
 			staged = nil
 		}
+		// A first load is faster without indexes.
+		w.afterwards(ctx, s, upkeep)
 		return nil
 	})
 	if err != nil && staged != nil {
@@ -115,60 +117,42 @@ const abandonedAfter = 24 * time.Hour
 // definer makes and changes the tables.
 type definer struct{ core }
 
-// ensure creates missing parts of the schema and drops the stages of dead attempts. fresh reports
-// whether tables were created.
+// ensure creates missing parts of the schema and drops the stages of dead attempts. It returns the
+// target with its layout, and the statements that create the indexes and statistics that are
+// missing, for the end of a commit.
 func (w *definer) ensure(
 	ctx context.Context, s session, t statements.Target,
-) (fresh bool, err error) {
+) (statements.Target, []statements.Statement, error) {
 	if err := w.collation(ctx, s); err != nil {
-		return false, err
+		return t, nil, err
 	}
 	there, err := w.moved(ctx, s, t)
 	if err != nil {
-		return false, err
+		return t, nil, err
+	}
+	known, err := w.layout(ctx, s, &t)
+	if err != nil {
+		return t, nil, err
 	}
 	todo, err := t.Ensure(there)
 	if err != nil {
-		return false, err
+		return t, nil, err
 	}
 	if err := w.define(ctx, s, t, there, todo); err != nil {
-		return false, err
+		return t, nil, err
 	}
-	if err := w.widen(ctx, s, t, there); err != nil {
-		return false, err
+	if err := w.widen(ctx, s, &t, there); err != nil {
+		return t, nil, err
 	}
 	for _, st := range there.Abandoned(w.o.Now().Add(-abandonedAfter)) {
 		if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
-			return false, err
+			return t, nil, err
 		}
 	}
-	return len(todo) > 0, nil
-}
-
-// widen alters the columns that are too narrow for the longest texts of the batch.
-func (w *definer) widen(
-	ctx context.Context, s session, t statements.Target, there statements.Catalog,
-) error {
-	for _, st := range t.Widen(there) {
-		_, err := s.exec(ctx, st)
-		if err == nil {
-			w.o.Log.InfoContext(ctx, "a column was too narrow for the rows of a commit",
-				"statement", st.Text)
-			continue
-		}
-		if tds.Number(err) == 0 || tds.Known(err) {
-			return err
-		}
-		column := strings.TrimPrefix(st.Step, statements.StepWiden)
-		return &fault.Error{
-			Class: fault.Permanent,
-			Err: fmt.Errorf("column %s of schema %s is too narrow for the rows of this commit, "+
-				"and the server cannot widen it: %w", column, t.Schema, err),
-			Remedy: "drop the statistics, indexes and views of others that use the column, " +
-				t.Rebuilding(t.Type),
-		}
+	if !known {
+		return t, nil, nil
 	}
-	return nil
+	return t, t.Missing(there), nil
 }
 
 // notThere is the error number for dropping a table that does not exist.
@@ -385,30 +369,6 @@ func (w *Warehouse) restoreLock(ctx context.Context, s session, t statements.Tar
 var rollBack = statements.Statement{
 	Step: "roll back", Text: "IF @@TRANCOUNT > 0 ROLLBACK TRANSACTION",
 }
-
-// afterwards drops the stage of a finished commit and creates statistics on new tables. Failures
-// are only logged, because a later commit drops the remains.
-func (w *Warehouse) afterwards(ctx context.Context, s session, a statements.Attempt, fresh bool) {
-	todo := a.DropStage()
-	if fresh {
-		todo = append(todo, a.CreateStatistics()...)
-	}
-	for _, st := range todo {
-		_, err := s.exec(ctx, st)
-		number := tds.Number(err)
-		if err != nil && number != notThere && number != statisticsThere {
-			w.o.Log.WarnContext(ctx, "left behind by a commit", "step", st.Step, "error", err)
-			if number == 0 {
-				return // the connection is lost
-			}
-		}
-		s.GoOn() // a failed statement does not stop the others
-	}
-}
-
-// statisticsThere is the error number for existing statistics. Those on the ledger are created with
-// the first resource type.
-const statisticsThere = 1927
 
 // cleanUpTimeout bounds the dropping of a stage after a failure.
 const cleanUpTimeout = 30 * time.Second

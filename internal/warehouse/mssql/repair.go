@@ -51,6 +51,9 @@ func (w *Warehouse) repair(
 	if err != nil {
 		return err
 	}
+	if _, err = w.layout(ctx, s, &t); err != nil {
+		return err
+	}
 	todo, err := t.Repair(there)
 	if err != nil {
 		return err
@@ -65,7 +68,7 @@ func (w *Warehouse) repair(
 		}
 	}
 	if err := w.define(ctx, s, t, there, todo); err != nil {
-		return inUse(err, t.Schema)
+		return inUse(err, t)
 	}
 	if err := w.alone(ctx, s, t, t.Forget(), nil); err != nil {
 		return fmt.Errorf("have the resources of schema %s written again: %w", t.Schema, err)
@@ -75,21 +78,22 @@ func (w *Warehouse) repair(
 
 // inUse returns the remedy for a column that the server cannot drop, because other objects depend
 // on it.
-func inUse(err error, schema string) error {
+func inUse(err error, t statements.Target) error {
 	column, dropping := strings.CutPrefix(tds.Step(err), statements.StepDropColumn)
-	switch tds.Number(err) {
-	case 4922, 5074, 24585:
-	default:
-		dropping = false
-	}
-	if !dropping {
+	if !dropping || !isUsed(err) && tds.Number(err) != 24585 {
 		return err
 	}
-	table, _, _ := strings.Cut(column, ".")
+	table, name, _ := strings.Cut(column, ".")
+	if others := t.Others(table, name); others != "" {
+		return &fault.Error{
+			Class: fault.Permanent, Err: err,
+			Remedy: "others have made indexes or statistics on the column: drop them and rebuild again, then make them again: " + others,
+		}
+	}
 	return &fault.Error{
 		Class: fault.Permanent, Err: err,
 		Remedy: fmt.Sprintf(
-			"drop the statistics, constraints and views of others that use the column, or table %s.%s if the folder has the files of all exports since the last full one, and rebuild again", schema, table),
+			"drop the statistics, constraints and views of others that use the column, or table %s.%s if the folder has the files of all exports since the last full one, and rebuild again", t.Schema, table),
 	}
 }
 

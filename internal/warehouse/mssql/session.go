@@ -62,6 +62,27 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 	return out, err
 }
 
+// layout reads the indexes and statistics of the tables of a type.
+func (s session) layout(ctx context.Context, t statements.Target) (statements.Layout, error) {
+	query, needed := t.LayoutQuery()
+	if !needed {
+		return nil, nil
+	}
+	var parts []statements.Part
+	err := s.query(ctx, query, func(scan func(...any) error) error {
+		var p statements.Part
+		var updated sql.NullTime
+		if err := scan(&p.Schema, &p.Table, &p.Name, &p.Kind, &p.Column, &p.Number,
+			&updated); err != nil {
+			return err
+		}
+		p.Updated = updated.Time
+		parts = append(parts, p)
+		return nil
+	})
+	return statements.LayoutOf(parts), err
+}
+
 // ledger lists the committed files of an export. It returns none if there is no ledger.
 func (s session) ledger(
 	ctx context.Context, t statements.Target, export string,

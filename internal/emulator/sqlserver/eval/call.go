@@ -336,6 +336,9 @@ func (c *compiler) call(e syntax.Call, s *scope) (syntax.Type, eval, error) {
 					return null, err
 				}
 				texts[i] = v.s
+				if number(types[i]) {
+					texts[i] = v.n.String()
+				}
 			}
 			return valueOf(own.Eval(texts), own.Type)
 		}, nil

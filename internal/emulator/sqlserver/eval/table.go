@@ -50,7 +50,7 @@ type Variable struct {
 	Value any
 }
 
-// Function is a function with a fixed number of texts as arguments.
+// Function is a function with a fixed number of texts or integers as arguments.
 type Function struct {
 	Arguments int
 	Type      syntax.Type

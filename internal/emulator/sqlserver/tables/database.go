@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"fhirsynapse/internal/emulator/sqlserver"
 	"fhirsynapse/internal/emulator/sqlserver/eval"
@@ -32,6 +33,8 @@ type Options struct {
 	Autocommit bool
 	// Dialect is how the server reads texts and JSON.
 	Dialect eval.Dialect
+	// Now is the clock of the server. Without it statistics have no date.
+	Now func() time.Time
 	// Open reads the URL of a COPY INTO.
 	Open func(ctx context.Context, url string) (io.ReadCloser, error)
 }
@@ -56,6 +59,7 @@ type Database struct {
 	// only their snapshots show, in a database with Conflicts.
 	running map[*session]bool
 	deleted map[*table]bool
+	made    int64 // how many tables were made
 	// definer is the session with uncommitted schemas and tables. No other session can define
 	// anything or query the catalog meanwhile.
 	definer *session
@@ -96,9 +100,12 @@ type table struct {
 	rows  []*row
 	byKey map[string][]*row // if there is a key
 	// at is the number of the last commit that changed or deleted rows.
-	at         int
-	statistics map[string]bool // by name
-	utf8       bool            // varchar holds all characters, as in Fabric
+	at int
+	// id is the object_id.
+	id         int64
+	indexes    []index
+	counted    int64 // the rows at the last update of statistics
+	utf8       bool  // varchar holds all characters, as in Fabric
 	maintained []string
 }
 
@@ -182,6 +189,9 @@ func (t *table) insert(s *session, cells []any) error {
 			}
 		}
 		t.byKey[k] = append(t.byKey[k], r)
+	}
+	if err := t.indexed(r.cells); err != nil {
+		return err
 	}
 	t.rows = append(t.rows, r)
 	s.undo = append(s.undo, undo{table: t, row: r, made: true})

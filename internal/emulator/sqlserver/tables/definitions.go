@@ -37,15 +37,9 @@ func (s *definitions) define(ctx context.Context, st ast.Statement) error {
 	case *ast.AlterTableAlterColumnStatement:
 		return s.alterColumn(st)
 	case *ast.CreateIndexStatement:
-		t, err := s.of(st.OnName)
-		if err != nil {
-			return err
-		}
-		for _, c := range st.Columns {
-			if _, err := t.column(nameOf(c.Column)); err != nil {
-				return err
-			}
-		}
+		return s.createIndex(st)
+	case *ast.DropIndexStatement:
+		return s.dropIndex(st)
 	case *ast.DropTableStatement:
 		return s.dropTables(ctx, st)
 	default:
@@ -122,6 +116,7 @@ func (s *definitions) createTable(st *ast.CreateTableStatement) error {
 			}
 			t.key = append(t.key, i)
 		}
+		t.indexes = append(t.indexes, keyIndex(t, u))
 	}
 	if err := s.placed(t, st); err != nil {
 		return err
@@ -155,6 +150,8 @@ func (s *definitions) newTable(o *ast.SchemaObjectName) (*table, error) {
 func (s *definitions) place(t *table) {
 	home, k := s.home(t.schema, t.name)
 	home[k] = t
+	s.db.made++
+	t.id = s.db.made
 	s.undo = append(s.undo, undo{defined: func() { delete(home, k) }})
 }
 
@@ -237,7 +234,13 @@ func (s *definitions) dropColumns(st *ast.AlterTableDropTableElementStatement) e
 		return err
 	}
 	for _, e := range st.AlterTableDropTableElements {
-		if e.TableElementType != "Column" || e.IsIfExists {
+		switch {
+		case e.TableElementType == "Constraint" && !e.IsIfExists:
+			if err := s.dropKey(t, e.Name.Value); err != nil {
+				return err
+			}
+			continue
+		case e.TableElementType != "Column" || e.IsIfExists:
 			return unknown(e)
 		}
 		if err := s.dropColumn(t, e.Name.Value); err != nil {
@@ -254,10 +257,13 @@ func (s *definitions) dropColumn(t *table, name string) error {
 			"ALTER TABLE DROP COLUMN failed because column '%s' does not exist in table '%s'.",
 			name, t.name)
 	}
-	if slices.Contains(t.key, at) || len(t.columns) == 1 {
+	if len(t.columns) == 1 {
 		return fail(4922,
 			"ALTER TABLE DROP COLUMN %s failed because one or more objects access this column.",
 			name)
+	}
+	if err := s.used(t, "DROP", name, nil); err != nil {
+		return err
 	}
 	columns, key, cells := t.columns, t.key, map[*row][]any{}
 	t.columns, t.key = slices.Delete(slices.Clone(columns), at, at+1), slices.Clone(key)
@@ -279,12 +285,8 @@ func (s *definitions) dropColumn(t *table, name string) error {
 	return nil
 }
 
-// alterColumn changes the type of a column. The values must fit, and no transaction may be open, as
-// in the dedicated pool. Fabric refuses the statement.
+// alterColumn changes the type of a column. The values must fit. Fabric refuses the statement.
 func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error {
-	if s.open {
-		return fail(111212, "Operation cannot be performed within a transaction.")
-	}
 	if s.db.o.Conflicts {
 		return fail(24585,
 			"The specified ALTER TABLE statement is not supported in this edition of SQL Server.")
@@ -299,12 +301,8 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 			"ALTER TABLE ALTER COLUMN failed because column '%s' does not exist in table '%s'.",
 			st.ColumnIdentifier.Value, t.name)
 	}
-	if slices.Contains(t.key, at) {
-		return fail(4922,
-			"ALTER TABLE ALTER COLUMN %s failed because one or more objects access this column.",
-			st.ColumnIdentifier.Value)
-	}
-	changed := t.columns[at]
+	before := t.columns[at]
+	changed := before
 	if changed.Type, err = typeOf(st.DataType); err != nil {
 		return err
 	}
@@ -316,6 +314,9 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 	if st.Collation != nil {
 		changed.collation = st.Collation.Value
 	}
+	if err := s.used(t, "ALTER", changed.Name, &changed); err != nil {
+		return err
+	}
 	cells := make([]any, len(t.rows))
 	for i, r := range t.rows {
 		if cells[i], err = coerce(r.cells[at], changed); err != nil {
@@ -323,9 +324,16 @@ func (s *definitions) alterColumn(st *ast.AlterTableAlterColumnStatement) error 
 		}
 	}
 	t.columns[at] = changed
+	values := map[*row]any{}
 	for i, r := range t.rows {
-		r.cells[at] = cells[i]
+		values[r], r.cells[at] = r.cells[at], cells[i]
 	}
+	s.undo = append(s.undo, undo{defined: func() {
+		t.columns[at] = before
+		for r, v := range values {
+			r.cells[at] = v
+		}
+	}})
 	return nil
 }
 

@@ -33,6 +33,9 @@ func (s *queries) names() eval.Names {
 		Functions: map[string]eval.Function{
 			"DB_NAME":   {Type: text, Eval: func([]string) any { return databaseName }},
 			"SCHEMA_ID": {Arguments: 1, Type: syntax.Type{Base: "int"}, Eval: s.schemaID},
+			"STATS_DATE": {
+				Arguments: 2, Type: syntax.Type{Base: "datetime2", Scale: 3}, Eval: s.statsDate,
+			},
 		},
 	}
 }
@@ -103,6 +106,9 @@ func (d *Database) described(names []string, rows [][]any) *eval.Table {
 	out := &eval.Table{Names: names, Rows: rows}
 	for i := range names {
 		t := syntax.Type{Base: "null"}
+		if names[i] == "name" {
+			t = syntax.Type{Base: "nvarchar", Size: 128, Collation: binary(d.collation())}
+		}
 		if at := slices.IndexFunc(rows, func(r []any) bool { return r[i] != nil }); at >= 0 {
 			switch rows[at][i].(type) {
 			case string:

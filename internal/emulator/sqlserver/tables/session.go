@@ -54,6 +54,9 @@ func (s *session) batch(
 	if m := creatingStatistics.FindStringSubmatch(text); m != nil { // the parser may not end on it
 		return s.createStatistics(m)
 	}
+	if m := droppingStatistics.FindStringSubmatch(text); m != nil {
+		return s.dropStatistics(m)
+	}
 	if m := maintaining.FindStringSubmatch(text); m != nil {
 		return s.maintain(m)
 	}

@@ -10,6 +10,9 @@ const databaseName = "pool"
 
 // system returns the rows of a system view.
 func (d *Database) system(schema, name string) (names []string, rows [][]any, ok bool) {
+	if v, ok := d.o.System[strings.ToLower(schema+"."+name)]; ok {
+		return v.Columns, v.Rows, true
+	}
 	switch strings.ToUpper(schema + "." + name) {
 	case "INFORMATION_SCHEMA.TABLES":
 		names = []string{"TABLE_SCHEMA", "TABLE_NAME"}
@@ -33,8 +36,7 @@ func (d *Database) system(schema, name string) (names []string, rows [][]any, ok
 		return []string{"name", "is_read_committed_snapshot_on", "collation_name"},
 			[][]any{{databaseName, d.o.RowVersions, d.collation()}}, true
 	}
-	v, ok := d.o.System[strings.ToLower(schema+"."+name)]
-	return v.Columns, v.Rows, ok
+	return d.layout(strings.ToLower(schema + "." + name))
 }
 
 // collation returns the database's collation; the default is Fabric's collation.

@@ -22,6 +22,8 @@ type Target struct {
 	Views        []flatten.Table
 	// Longest are the longest texts of a batch, by table.column. Columns have room for them.
 	Longest map[string]tsql.Extent
+	// Layout is what LayoutQuery found.
+	Layout Layout
 }
 
 // Statement is one batch of text with its step.
@@ -191,15 +193,12 @@ func usable(v flatten.Table) error {
 func (t Target) missing(want Table, there map[string]Found) (out []Statement, err error) {
 	if len(there) == 0 {
 		out = append(out, Statement{"create table " + want.Name, t.create(want)})
-		if t.Keys && want.Cluster != "" {
-			out = append(out, Statement{
-				"create index " + want.Name,
-				"CREATE CLUSTERED INDEX " + tsql.Quote("cx_"+want.Name) + " ON " + want.quoted() +
-					" (" + tsql.Quote(want.Cluster) + ")",
-			})
+		if t.Keys && want.Cluster != "" && len(want.Key) == 0 {
+			out = append(out, want.clusterBy())
 		}
 		return out, nil
 	}
+	out = t.rekey(want, there)
 	var faults []error
 	for _, c := range want.Columns {
 		got, known := there[strings.ToLower(c.Name)]
@@ -321,25 +320,6 @@ func (t Target) RowsQuery(table, export string) Statement {
 		"SELECT COUNT_BIG(*) AS [n]\nFROM " + tsql.Quote(t.Schema) + "." + tsql.Quote(table) +
 			" AS t\nWHERE t.[_export] = " + t.nameLiteral(export),
 	}
-}
-
-// CreateStatistics returns the statements for statistics, to be run once there are rows.
-func (t Target) CreateStatistics() []Statement {
-	if !t.Statistics {
-		return nil
-	}
-	var out []Statement
-	for _, table := range t.permanent() {
-		if table.Spread == "" {
-			continue
-		}
-		out = append(out, Statement{
-			"statistics " + table.Name,
-			"CREATE STATISTICS " + tsql.Quote("by_"+strings.TrimPrefix(table.Spread, "_")) +
-				" ON " + table.quoted() + " (" + tsql.Quote(table.Spread) + ")",
-		})
-	}
-	return out
 }
 
 // sortedViews makes the text of a commit independent of the order of the views.

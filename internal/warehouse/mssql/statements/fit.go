@@ -95,7 +95,8 @@ func (f Found) spelt() string {
 const StepWiden = "widen column "
 
 // Widen returns the statements that give the columns of the views room for the longest texts of the
-// batch. They run outside of a transaction, and can be run again.
+// batch. They run outside of a transaction, and can be run again. Indexes and statistics of ours on
+// the columns are dropped first; Missing creates them again.
 func (t Target) Widen(there Catalog) []Statement {
 	var out []Statement
 	for _, v := range sortedViews(t.Views) {
@@ -108,6 +109,7 @@ func (t Target) Widen(there Catalog) []Statement {
 			}
 			c.Name = got.Column
 			c.Type = got.widened(c.Type)
+			out = append(out, t.release(table, c.Name)...)
 			out = append(out, Statement{
 				StepWiden + table.Name + "." + c.Name,
 				"ALTER TABLE " + table.quoted() + " ALTER COLUMN " + c.definition(),

@@ -29,6 +29,10 @@ type Table struct {
 	// which an engine without indexes keeps rows together.
 	Columnstore bool
 	ClusterBy   []string
+	// Indexes are the columns of each nonclustered index, and Estimated those with statistics of
+	// their own, on engines that have them.
+	Indexes   [][]string
+	Estimated []string
 }
 
 // The reserved columns in addition to package warehouse's.
@@ -61,10 +65,15 @@ func (c Column) definition() string {
 func (e Engine) create(t Table) string {
 	var parts []string
 	for _, c := range t.Columns {
+		c.NotNull = c.NotNull || e.Keys && has(t.Key, c.Name)
 		parts = append(parts, c.definition())
 	}
 	if e.Keys && len(t.Key) > 0 {
-		parts = append(parts, "PRIMARY KEY ("+list("", t.Key)+")")
+		name := ""
+		if t.Cluster != "" { // may have to be dropped one day, see rekey
+			name = "CONSTRAINT " + tsql.Quote(t.keyName()) + " "
+		}
+		parts = append(parts, name+"PRIMARY KEY ("+list("", t.Key)+")")
 	}
 	if e.Keys && t.Columnstore {
 		parts = append(parts, "INDEX "+tsql.Quote("cci_"+t.Name)+" CLUSTERED COLUMNSTORE")
@@ -90,6 +99,9 @@ func (e Engine) placed(t Table) string {
 	}
 	return ""
 }
+
+// keyName returns the name of the primary key, which is unique in a schema.
+func (t Table) keyName() string { return "pk_" + t.Name }
 
 // list returns the names, quoted and qualified.
 func list(alias string, names []string) string {
@@ -128,7 +140,7 @@ const instantType = "datetime2(3)"
 func (e Engine) ledger(schema string) Table {
 	t := Table{
 		Schema: warehouse.LoadSchema(schema), Name: warehouse.LedgerTable,
-		Key: []string{"export", "file_key"}, Spread: "file_key",
+		Key: []string{"export", "file_key"}, Spread: "file_key", Estimated: []string{"file_key"},
 		Columns: []Column{
 			{"export", e.name(exportLength), true},
 			{"file_key", e.name(keyLength), true},
@@ -157,6 +169,7 @@ func (e Engine) head(schema, resource string) Table {
 	return Table{
 		Schema: warehouse.LoadSchema(schema), Name: warehouse.HeadTable(resource),
 		Key: []string{warehouse.IDColumn}, Spread: warehouse.IDColumn,
+		Estimated: []string{warehouse.IDColumn},
 		Columns: []Column{
 			{warehouse.IDColumn, e.name(idLength), true},
 			{warehouse.VersionColumn, e.name(versionLength), true},
@@ -181,10 +194,16 @@ func (t Target) view(schema string, v flatten.Table) Table {
 	out := Table{
 		Schema: schema, Name: v.Name, Cluster: warehouse.IDColumn,
 		Spread: cmp.Or(v.Spread, warehouse.IDColumn), Columnstore: v.Columnstore,
-		ClusterBy: v.ClusterBy,
+		ClusterBy: v.ClusterBy, Estimated: estimated(v),
 	}
-	if v.Columnstore {
+	switch {
+	case v.Columnstore:
 		out.Cluster = ""
+	case v.Keyed:
+		out.Key = append([]string{warehouse.IDColumn}, v.RowKey...)
+		fallthrough
+	default:
+		out.Indexes = sought(v)
 	}
 	for _, c := range v.Columns {
 		out.Columns = append(out.Columns, Column{Name: c.Name, Type: columnType(t, v, c)})

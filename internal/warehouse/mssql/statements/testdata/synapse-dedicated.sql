@@ -340,6 +340,9 @@ CREATE STATISTICS [by_id] ON [fhir].[patient_name] ([_id]);
 -- statistics patient
 CREATE STATISTICS [by_id] ON [fhir].[patient] ([_id]);
 
+-- statistics patient
+CREATE STATISTICS [by_seen] ON [fhir].[patient] ([seen]);
+
 -- ledger
 SELECT l.[path], l.[etag], l.[type], l.[lines], l.[applied], l.[superseded], l.[filtered], l.[quarantined], l.[blank], l.[deleted]
 FROM [fhir_load].[_ledger] AS l
