@@ -81,7 +81,7 @@ func warehouseStatements(
 		all = append(all, stage...)
 		all = append(all, a.Transaction()...)
 		all = append(all, a.DropStage()...)
-		all = append(all, a.Missing(nil)...)
+		all = append(all, statements.Missing(a.Target, nil)...)
 	}
 	var steps, texts []string
 	for _, s := range all {

@@ -84,7 +84,7 @@ func positioned(body Row, key []int) ([]int, bool) {
 }
 
 // atMostOne reports whether an expression yields at most one item by its own form. The cardinality
-// of an element is no proof, because a document may have a list in its place.
+// of an element proves nothing, because a document may have a list in its place.
 func atMostOne(e Expr) bool {
 	switch e := e.(type) {
 	case *Root, *Literal:

@@ -15,29 +15,44 @@ func TestRowKeys(t *testing.T) {
 		inner = `{"name":"m","path":"%rowIndex"}`
 		text  = `{"name":"x","path":"use"}`
 	)
+	each := func(kind, over, columns, more string) string {
+		if more != "" {
+			more = `,"select":[` + more + `]`
+		}
+		return `{"` + kind + `":` + over + `,"column":[` + columns + `]` + more + `}`
+	}
+	const (
+		names, contacts, telecoms = `"name"`, `"contact"`, `"telecom"`
+		some, orNull              = "forEach", "forEachOrNull"
+	)
+	telecom := each(some, telecoms, inner, "")
+	telecomOrNull := each(orNull, telecoms, inner, "")
 	for selects, want := range map[string]string{
-		`{"column":[{"name":"x","path":"gender"}]}`:                                                                            "yes",
-		`{"forEach":"name.first()","column":[` + text + `]}`:                                                                   "yes",
-		`{"forEachOrNull":"iif(active,name[0],name.last())","column":[` + text + `]}`:                                          "yes",
-		`{"forEachOrNull":"name.where(use='a')","column":[` + text + `]}`:                                                      "no",
-		`{"forEach":"name","column":[` + text + `]}`:                                                                           "no",
-		`{"forEach":"maritalStatus","column":[{"name":"x","path":"text"}]}`:                                                    "no", // a list is possible in a document
-		`{"forEach":"name","column":[` + index + `]}`:                                                                          "yes n",
-		`{"forEachOrNull":"name","column":[` + index + `]}`:                                                                    "yes n",
-		`{"forEach":"name","select":[{"column":[` + index + `,` + text + `]}]}`:                                                "yes n",
-		`{"forEach":"contact","column":[` + index + `],"select":[{"forEach":"telecom","column":[` + inner + `]}]}`:             "yes n m",
-		`{"forEach":"contact","column":[` + index + `],"select":[{"forEachOrNull":"telecom","column":[` + inner + `]}]}`:       "yes n m",
-		`{"forEachOrNull":"contact","column":[` + index + `],"select":[{"forEach":"telecom","column":[` + inner + `]}]}`:       "no", // m is NULL without a contact
-		`{"forEachOrNull":"contact","column":[` + index + `],"select":[{"forEachOrNull":"telecom","column":[` + inner + `]}]}`: "yes n m",
-		`{"forEach":"contact","select":[{"forEach":"telecom","column":[` + inner + `]}]}`:                                      "no",
-		`{"forEach":"name","column":[` + index + `]},{"forEach":"contact","column":[` + inner + `]}`:                           "yes n m",
-		`{"repeat":["contact"],"column":[` + index + `]}`:                                                                      "yes n",
-		`{"repeat":["contact"],"column":[{"name":"x","path":"gender"}]}`:                                                       "no",
-		`{"unionAll":[{"forEach":"name","column":[` + index + `]},{"forEach":"contact","column":[` + index + `]}]}`:            "no",
+		`{"column":[{"name":"x","path":"gender"}]}`:                          "yes",
+		each(some, `"name.first()"`, text, ""):                               "yes",
+		each(orNull, `"iif(active,name[0],name.last())"`, text, ""):          "yes",
+		each(orNull, `"name.where(use='a')"`, text, ""):                      "no",
+		each(some, names, text, ""):                                          "no",
+		each(some, names, index, ""):                                         "yes n",
+		each(orNull, names, index, ""):                                       "yes n",
+		each(some, names, text, `{"column":[`+index+`]}`):                    "yes n",
+		each(some, contacts, index, telecom):                                 "yes n m",
+		each(some, contacts, index, telecomOrNull):                           "yes n m",
+		each(orNull, contacts, index, telecomOrNull):                         "yes n m",
+		each(some, contacts, `{"name":"x","path":"gender"}`, telecom):        "no",
+		each(some, names, index, "") + "," + each(some, contacts, inner, ""): "yes n m",
+		each("repeat", `["contact"]`, index, ""):                             "yes n",
+		each("repeat", `["contact"]`, `{"name":"x","path":"gender"}`, ""):    "no",
+		// A document may have a list there.
+		each(some, `"maritalStatus"`, `{"name":"x","path":"text"}`, ""): "no",
+		// Without a contact, m is NULL.
+		each(orNull, contacts, index, telecom): "no",
+		`{"unionAll":[` + each(some, names, index, "") + `,` +
+			each(some, contacts, index, "") + `]}`: "no",
 	} {
 		view, err := sof.Compile("v.json", []byte(
-			`{"resourceType":"ViewDefinition","name":"v","status":"active","resource":"Patient","select":[`+
-				selects+`]}`))
+			`{"resourceType":"ViewDefinition","name":"v","status":"active",`+
+				`"resource":"Patient","select":[`+selects+`]}`))
 		if err != nil {
 			t.Fatalf("%s: %v", selects, err)
 		}

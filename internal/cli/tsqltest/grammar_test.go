@@ -143,7 +143,7 @@ func widenScripts(t *testing.T) []script {
 				Engine: e, Schema: "fhir", Type: v.Resource, Longest: map[string]tsql.Extent{},
 				Views: []flatten.Table{flatten.TableOf(v)},
 			}
-			query, asked := target.LayoutQuery()
+			query, asked := statements.LayoutQuery(target)
 			if asked {
 				out = append(out, script{"layout on " + string(name), grammars[name], query.Text})
 			}
@@ -157,7 +157,7 @@ func widenScripts(t *testing.T) []script {
 				target.Longest[v.Name+"."+c.Name] = tsql.Extent{Characters: n, Bytes: n}
 			}
 			all := target.Widen(there)
-			others := target.Others(v.Name, v.Columns[0].Name)
+			others := statements.Others(target, v.Name, v.Columns[0].Name)
 			for text := range strings.SplitSeq(others, "; ") {
 				all = append(all, statements.Statement{Step: "others", Text: text})
 			}

@@ -152,7 +152,7 @@ func (w *definer) ensure(
 	if !known {
 		return t, nil, nil
 	}
-	return t, t.Missing(there), nil
+	return t, statements.Missing(t, there), nil
 }
 
 // notThere is the error number for dropping a table that does not exist.

@@ -26,8 +26,8 @@ func (w *definer) layout(
 	return err == nil, err
 }
 
-// widen alters the columns that are too narrow for the longest texts of the batch. What is dropped
-// for that leaves the layout.
+// widen alters the columns that are too narrow for the longest texts of the batch. The dropped
+// indexes leave the layout.
 func (w *definer) widen(
 	ctx context.Context, s session, t *statements.Target, there statements.Catalog,
 ) error {
@@ -59,7 +59,7 @@ func (w *definer) tooNarrow(t statements.Target, column string, err error) error
 	table, name, _ := strings.Cut(column, ".")
 	remedy := "drop the statistics, indexes and views of others that use the column, " +
 		t.Rebuilding(t.Type)
-	if others := t.Others(table, name); others != "" && isUsed(err) {
+	if others := statements.Others(t, table, name); others != "" && isUsed(err) {
 		remedy = "others have made indexes or statistics on the column: drop them, commit again, and make them again if the column is short enough: " + others
 	}
 	return &fault.Error{
@@ -74,8 +74,8 @@ func (w *definer) tooNarrow(t statements.Target, column string, err error) error
 // It says so with two errors; the driver reports the last one.
 func isUsed(err error) bool { n := tds.Number(err); return n == 4922 || n == 5074 }
 
-// afterwards runs what follows a commit: each statement by itself. The commit is in the ledger, so
-// that failures are only logged; a later commit does what is left.
+// afterwards runs the statements that follow a commit, each by itself. The commit is in the ledger,
+// so that failures are only logged; a later commit runs them again.
 func (w *definer) afterwards(ctx context.Context, s session, todo []statements.Statement) {
 	for _, st := range todo {
 		_, err := s.exec(ctx, st)

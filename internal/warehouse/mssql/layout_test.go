@@ -93,7 +93,8 @@ func TestStatisticsAndIndexesAfterACommit(t *testing.T) {
 				w.must(t, drop)
 			}
 			w.server.Forget()
-			if err := w.load(t, codedViews, fmt.Sprint("plan-", i), codedLine("a", "x")); err != nil {
+			if err := w.load(t, codedViews, fmt.Sprint("plan-", i),
+				codedLine("a", "x")); err != nil {
 				t.Fatal(err)
 			}
 			if got := w.made(); !slices.Equal(got, all) {
@@ -130,7 +131,8 @@ func TestIndexesOfAnEarlierVersion(t *testing.T) {
 	for _, text := range []string{
 		"ALTER TABLE [fhir].[patient] DROP CONSTRAINT [pk_patient]",
 		"CREATE CLUSTERED INDEX [cx_patient] ON [fhir].[patient] ([_id])",
-		"DROP INDEX [ix_code] ON [fhir].[patient]", "DROP INDEX [ix_encounter_id] ON [fhir].[patient]",
+		"DROP INDEX [ix_code] ON [fhir].[patient]",
+		"DROP INDEX [ix_encounter_id] ON [fhir].[patient]",
 		"DROP INDEX [ix_patient_id] ON [fhir].[patient]",
 		"CREATE INDEX [theirs] ON [fhir].[patient] ([patient_id], [seen_utc])",
 	} {
@@ -170,7 +172,9 @@ func TestWidenCostsAnIndex(t *testing.T) {
 func TestWidenMakesIndexesAgainAfterAFault(t *testing.T) {
 	t.Parallel()
 	for _, engine := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated} {
-		for _, at := range []string{"DROP INDEX [ix_", "DROP STATISTICS", "ALTER TABLE", "CREATE "} {
+		for _, at := range []string{
+			"DROP INDEX [ix_", "DROP STATISTICS", "ALTER TABLE", "CREATE ",
+		} {
 			f := &faults{}
 			w := &world{
 				store: newStore(t, engine, f.of), faults: f, lake: pipelinetest.NewMemoryLake(now),
@@ -265,7 +269,7 @@ func TestTypesOfKeysThatNoLongerHold(t *testing.T) {
 	}
 }
 
-// A rebuild in place drops a column with what is ours on it.
+// A rebuild in place drops a column with its statistics of ours.
 func TestStatisticsDoNotHinderARebuild(t *testing.T) {
 	t.Parallel()
 	w := newCoded(t, tsql.Dedicated)

@@ -84,7 +84,7 @@ func inUse(err error, t statements.Target) error {
 		return err
 	}
 	table, name, _ := strings.Cut(column, ".")
-	if others := t.Others(table, name); others != "" {
+	if others := statements.Others(t, table, name); others != "" {
 		return &fault.Error{
 			Class: fault.Permanent, Err: err,
 			Remedy: "others have made indexes or statistics on the column: drop them and rebuild again, then make them again: " + others,

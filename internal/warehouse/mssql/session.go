@@ -64,7 +64,7 @@ func (s session) catalog(ctx context.Context, t statements.Target) (statements.C
 
 // layout reads the indexes and statistics of the tables of a type.
 func (s session) layout(ctx context.Context, t statements.Target) (statements.Layout, error) {
-	query, needed := t.LayoutQuery()
+	query, needed := statements.LayoutQuery(t)
 	if !needed {
 		return nil, nil
 	}

@@ -191,8 +191,9 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 			a.CopyLines(a.Docs(), []string{"https://a/b"}))
 		all = append(all, a.InsertLarge(a.Rows(table)))
 	}
-	all = append(append(append(all, a.Transaction()...), a.DropStage()...), a.Missing(nil)...)
-	if query, asked := a.LayoutQuery(); asked {
+	all = append(append(all, a.Transaction()...), a.DropStage()...)
+	all = append(all, statements.Missing(a.Target, nil)...)
+	if query, asked := statements.LayoutQuery(a.Target); asked {
 		all = append(all, query)
 		for _, i := range []statements.Index{
 			{Schema: "fhir", Table: "patient", Name: "ix_code", Kind: "index"},

@@ -30,12 +30,16 @@ const (
 func (i index) isStatistics() bool { return i.kind == byHand || i.kind == byItself }
 
 func (i index) uses(column string) bool {
-	return slices.ContainsFunc(i.columns, func(c string) bool { return strings.EqualFold(c, column) })
+	return slices.ContainsFunc(i.columns, func(c string) bool {
+		return strings.EqualFold(c, column)
+	})
 }
 
 // named returns the position of an index, or -1.
 func (t *table) named(name string) int {
-	return slices.IndexFunc(t.indexes, func(i index) bool { return strings.EqualFold(i.name, name) })
+	return slices.IndexFunc(t.indexes, func(i index) bool {
+		return strings.EqualFold(i.name, name)
+	})
 }
 
 // keyIndex returns the index of a primary key. A key without a name gets one from the server.

@@ -55,7 +55,7 @@ func (s *session) batch(
 		return s.createStatistics(m)
 	}
 	if m := droppingStatistics.FindStringSubmatch(text); m != nil {
-		return s.dropStatistics(m)
+		return s.db.dropStatistics(m)
 	}
 	if m := maintaining.FindStringSubmatch(text); m != nil {
 		return s.maintain(m)

@@ -46,10 +46,10 @@ func (s *session) createStatistics(m []string) (sqlserver.Result, error) {
 	return sqlserver.Result{}, nil
 }
 
-func (s *session) dropStatistics(m []string) (sqlserver.Result, error) {
-	s.db.mu.Lock()
-	defer s.db.mu.Unlock()
-	t, err := s.db.table(m[1], m[2])
+func (d *Database) dropStatistics(m []string) (sqlserver.Result, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	t, err := d.table(m[1], m[2])
 	at := -1
 	if err == nil {
 		at = t.named(m[3])

@@ -14,7 +14,7 @@ import (
 // ours, and on the pool what its optimizer made, is dropped in all cases and made again.
 
 // release drops the indexes and statistics of ours on a column.
-func (t Target) release(table Table, column string) (out []Statement) {
+func release(t Target, table Table, column string) (out []Statement) {
 	for _, i := range t.Layout.on(table).using(column) {
 		if table.ours(i) || i.Kind == autoStatistic && t.Statistics {
 			out = append(out, i.Drop())
@@ -25,7 +25,7 @@ func (t Target) release(table Table, column string) (out []Statement) {
 
 // Others returns the statements that drop what others have made on a column of a view's table, as a
 // text for an administrator; empty if there is nothing.
-func (t Target) Others(tableName, column string) string {
+func Others(t Target, tableName, column string) string {
 	var out []string
 	for _, v := range t.Views {
 		table := t.view(t.Schema, v)
@@ -44,7 +44,7 @@ func (t Target) Others(tableName, column string) string {
 
 // rekey replaces a primary key that a changed view no longer keeps by an index that any rows
 // fit in. Its columns may be NULL then. A table without a key of ours stays as it is.
-func (t Target) rekey(want Table, there map[string]Found) (out []Statement) {
+func rekey(t Target, want Table, there map[string]Found) (out []Statement) {
 	for _, i := range t.Layout.on(want) {
 		if !t.Keys || i.Kind != primaryKey || !strings.EqualFold(i.Name, want.keyName()) ||
 			want.Cluster == "" || same(i.Columns, want.Key) {

@@ -22,7 +22,7 @@ type Target struct {
 	Views        []flatten.Table
 	// Longest are the longest texts of a batch, by table.column. Columns have room for them.
 	Longest map[string]tsql.Extent
-	// Layout is what LayoutQuery found.
+	// Layout holds the rows of LayoutQuery.
 	Layout Layout
 }
 
@@ -198,7 +198,7 @@ func (t Target) missing(want Table, there map[string]Found) (out []Statement, er
 		}
 		return out, nil
 	}
-	out = t.rekey(want, there)
+	out = rekey(t, want, there)
 	var faults []error
 	for _, c := range want.Columns {
 		got, known := there[strings.ToLower(c.Name)]

@@ -109,7 +109,7 @@ func (t Target) Widen(there Catalog) []Statement {
 			}
 			c.Name = got.Column
 			c.Type = got.widened(c.Type)
-			out = append(out, t.release(table, c.Name)...)
+			out = append(out, release(t, table, c.Name)...)
 			out = append(out, Statement{
 				StepWiden + table.Name + "." + c.Name,
 				"ALTER TABLE " + table.quoted() + " ALTER COLUMN " + c.definition(),

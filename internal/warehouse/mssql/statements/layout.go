@@ -52,7 +52,8 @@ func LayoutOf(parts []Part) Layout {
 	var out Layout
 	for _, p := range parts {
 		i := slices.IndexFunc(out, func(x Index) bool {
-			return x.Schema == p.Schema && x.Table == p.Table && x.Name == p.Name && x.Kind == p.Kind
+			return x.Schema == p.Schema && x.Table == p.Table && x.Name == p.Name &&
+				x.Kind == p.Kind
 		})
 		if i < 0 {
 			i = len(out)
@@ -74,7 +75,7 @@ func LayoutOf(parts []Part) Layout {
 
 // LayoutQuery returns the rows of Part in the order of its fields, for the tables of the type. It
 // reports false for an engine that has no indexes and makes its statistics itself.
-func (t Target) LayoutQuery() (Statement, bool) {
+func LayoutQuery(t Target) (Statement, bool) {
 	if !t.Keys && !t.Statistics {
 		return Statement{}, false
 	}
@@ -144,7 +145,7 @@ func has(names []string, name string) bool {
 	return slices.ContainsFunc(names, func(n string) bool { return strings.EqualFold(n, name) })
 }
 
-// isStatistics reports whether it is no index.
+// isStatistics reports whether i is statistics.
 func (i Index) isStatistics() bool { return i.Kind == ownStatistics || i.Kind == autoStatistic }
 
 // Drop returns the statement that drops an index, a constraint or statistics.
@@ -252,13 +253,13 @@ func same(a, b []string) bool { return slices.EqualFunc(a, b, strings.EqualFold)
 
 // Missing returns the statements that create the indexes and statistics that the tables lack, to be
 // run once there are rows. One that somebody else made on the same columns takes the place of ours.
-func (t Target) Missing(there Catalog) []Statement {
+func Missing(t Target, there Catalog) []Statement {
 	var out []Statement
 	for _, table := range t.permanent() {
 		l := t.Layout.on(table)
 		switch {
 		case t.Keys:
-			out = append(out, t.missingIndexes(table, there, l)...)
+			out = append(out, missingIndexes(table, there, l)...)
 		case t.Statistics:
 			out = append(out, missingStatistics(table, l)...)
 		}
@@ -266,7 +267,7 @@ func (t Target) Missing(there Catalog) []Statement {
 	return out
 }
 
-func (t Target) missingIndexes(table Table, there Catalog, l Layout) (out []Statement) {
+func missingIndexes(table Table, there Catalog, l Layout) (out []Statement) {
 	columns := there.columns(table)
 	for _, of := range table.Indexes {
 		name := indexName(indexPrefix, of[0])

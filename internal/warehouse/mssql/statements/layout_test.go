@@ -29,7 +29,8 @@ func TestStatisticsAndIndexesOfTheBundledTables(t *testing.T) {
 		table := flatten.TableOf(v)
 		key := "no key"
 		if table.Keyed {
-			key, keyed = "key "+strings.Join(append([]string{"_id"}, table.RowKey...), ", "), keyed+1
+			key = "key " + strings.Join(append([]string{"_id"}, table.RowKey...), ", ")
+			keyed++
 		}
 		fmt.Fprintf(&b, "%s: %s", v.Name, key)
 		for _, of := range sought(table) {
@@ -89,7 +90,7 @@ func texts(all []Statement) (out []string) {
 	return out
 }
 
-// Only what is missing is made, and what others have made counts.
+// Only missing ones are made, and an index of others counts.
 func TestStatisticsAndIndexesOnlyIfAbsent(t *testing.T) {
 	t.Parallel()
 	const on = " ON [fhir].[observation] ("
@@ -108,16 +109,20 @@ func TestStatisticsAndIndexesOnlyIfAbsent(t *testing.T) {
 		layout []Index
 		want   []string
 	}{
-		"none":                      {nil, nil, all},
-		"the first":                 {nil, []Index{theirs(nonclustered, "PATIENT_ID", "issued_utc")}, all[1:]},
-		"a unique one":              {nil, []Index{theirs(constraint, "code", "effective_utc")}, all[:1]},
-		"on less":                   {nil, []Index{theirs(nonclustered, "code")}, all},
-		"of some rows":              {nil, []Index{theirs(filtered, "patient_id")}, all},
-		"only statistics":           {nil, []Index{theirs(ownStatistics, "patient_id")}, all},
-		"our name on another thing": {nil, []Index{{Name: "IX_code", Kind: filtered, Columns: []string{"x"}}}, all[:1]},
-		"a code that was widened":   {long, nil, all[:1]},
+		"none": {nil, nil, all},
+		"the first": {
+			nil, []Index{theirs(nonclustered, "PATIENT_ID", "issued_utc")}, all[1:],
+		},
+		"a unique one":    {nil, []Index{theirs(constraint, "code", "effective_utc")}, all[:1]},
+		"on less":         {nil, []Index{theirs(nonclustered, "code")}, all},
+		"of some rows":    {nil, []Index{theirs(filtered, "patient_id")}, all},
+		"only statistics": {nil, []Index{theirs(ownStatistics, "patient_id")}, all},
+		"our name on another thing": {
+			nil, []Index{{Name: "IX_code", Kind: filtered, Columns: []string{"x"}}}, all[:1],
+		},
+		"a code that was widened": {long, nil, all[:1]},
 	} {
-		got := texts(target(t, tsql.SQLServer, observations, c.layout...).Missing(c.there))
+		got := texts(Missing(target(t, tsql.SQLServer, observations, c.layout...), c.there))
 		if !slices.Equal(got, c.want) {
 			t.Errorf("%s: %q", name, got)
 		}
@@ -125,7 +130,7 @@ func TestStatisticsAndIndexesOnlyIfAbsent(t *testing.T) {
 	wider := target(t, tsql.SQLServer, observations)
 	wider.Longest = map[string]tsql.Extent{"observation.code": {Characters: 900, Wide: true}}
 	long[0].Length = 256
-	if got := texts(wider.Missing(long)); !slices.Equal(got, all[:1]) {
+	if got := texts(Missing(wider, long)); !slices.Equal(got, all[:1]) {
 		t.Errorf("a code that is widened now: %q", got)
 	}
 
@@ -139,21 +144,21 @@ func TestStatisticsAndIndexesOnlyIfAbsent(t *testing.T) {
 	}
 	isOwn := func(text string) bool { return !strings.Contains(text, "[observation]") }
 	pool := target(t, tsql.Dedicated, observations)
-	if got := slices.DeleteFunc(texts(pool.Missing(nil)), isOwn); !slices.Equal(got, statistics) {
+	if got := slices.DeleteFunc(texts(Missing(pool, nil)), isOwn); !slices.Equal(got, statistics) {
 		t.Errorf("statistics: %q", got)
 	}
 	pool = target(t, tsql.Dedicated, observations, theirs(autoStatistic, "_id"),
 		theirs(ownStatistics, "Issued_utc"), theirs(nonclustered, "code"))
-	if got := slices.DeleteFunc(texts(pool.Missing(nil)), isOwn); !slices.Equal(got,
+	if got := slices.DeleteFunc(texts(Missing(pool, nil)), isOwn); !slices.Equal(got,
 		statistics[1:4]) {
 		t.Errorf("statistics that are absent: %q", got)
 	}
-	if got := target(t, tsql.Fabric, observations).Missing(nil); len(got) > 0 {
+	if got := Missing(target(t, tsql.Fabric, observations), nil); len(got) > 0 {
 		t.Errorf("Fabric: %v", got)
 	}
 }
 
-// What is ours goes before the column changes; what others made is left, and named for a person.
+// Indexes of ours go before the column changes; those that others made are left, and named.
 func TestWidenDropsWhatIsOurs(t *testing.T) {
 	t.Parallel()
 	there := Catalog{{
@@ -164,7 +169,10 @@ func TestWidenDropsWhatIsOurs(t *testing.T) {
 		{Name: "some", Kind: filtered, Columns: []string{"code", "effective_utc"}},
 		{Name: "by_code", Kind: ownStatistics, Columns: []string{"code"}},
 		{Name: "_WA_Sys_1", Kind: autoStatistic, Columns: []string{"code"}},
-		{Name: "theirs", Kind: nonclustered, Columns: []string{"patient_id"}, Other: []string{"code"}},
+		{
+			Name: "theirs", Kind: nonclustered, Columns: []string{"patient_id"},
+			Other: []string{"code"},
+		},
 		{Name: "both", Kind: ownStatistics, Columns: []string{"patient_id", "code"}},
 		{Name: "uq", Kind: constraint, Columns: []string{"code"}},
 	}
@@ -194,7 +202,7 @@ func TestWidenDropsWhatIsOurs(t *testing.T) {
 			"DROP INDEX [theirs] ON [fhir].[observation]; " +
 			"DROP STATISTICS [fhir].[observation].[both]; " +
 			"ALTER TABLE [fhir].[observation] DROP CONSTRAINT [uq]"
-		if got := of.Others("Observation", "CODE"); got != others {
+		if got := Others(of, "Observation", "CODE"); got != others {
 			t.Errorf("%s: %s", engine, got)
 		}
 	}
@@ -209,7 +217,7 @@ func TestTypesOfKeysFollowTheView(t *testing.T) {
 	key := Index{Name: "pk_observation", Kind: primaryKey, Columns: []string{"_id", "row_index"}}
 	same := target(t, tsql.SQLServer, observations, key)
 	want := same.view("fhir", observations)
-	if got := same.rekey(want, there.columns(want)); len(got) > 0 {
+	if got := rekey(same, want, there.columns(want)); len(got) > 0 {
 		t.Errorf("the same key: %q", texts(got))
 	}
 	changed := observations
@@ -221,12 +229,12 @@ func TestTypesOfKeysFollowTheView(t *testing.T) {
 	}
 	other := target(t, tsql.SQLServer, changed, key)
 	want = other.view("fhir", changed)
-	if got := texts(other.rekey(want, there.columns(want))); !slices.Equal(got, drop) {
+	if got := texts(rekey(other, want, there.columns(want))); !slices.Equal(got, drop) {
 		t.Errorf("another key: %q", got)
 	}
 	key.Name = "theirs"
 	other = target(t, tsql.SQLServer, changed, key)
-	if got := other.rekey(want, there.columns(want)); len(got) > 0 {
+	if got := rekey(other, want, there.columns(want)); len(got) > 0 {
 		t.Errorf("a key of others: %q", texts(got))
 	}
 }

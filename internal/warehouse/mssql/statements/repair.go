@@ -75,7 +75,7 @@ func (t Target) refit(there Catalog) (out []Statement, after Catalog) {
 				continue
 			}
 			c.NotNull = false // until the rows are written again
-			out = append(out, t.release(table, c.Name)...)
+			out = append(out, release(t, table, c.Name)...)
 			out = append(out,
 				Statement{
 					StepDropColumn + table.Name + "." + c.Name,

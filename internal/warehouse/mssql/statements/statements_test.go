@@ -81,7 +81,7 @@ func story(t *testing.T, a statements.Attempt) []statements.Statement {
 	}
 	all = append(all, a.Transaction()...)
 	all = append(all, a.DropStage()...)
-	all = append(all, a.Missing(nil)...)
+	all = append(all, statements.Missing(a.Target, nil)...)
 	return append(all, a.LedgerQuery("fhir_load", a.Export))
 }
 
