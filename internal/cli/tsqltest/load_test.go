@@ -279,7 +279,7 @@ func TestWhatIsWrongWithALoadIsSaidOnce(t *testing.T) {
 
 func TestTheCommitOfAViewIsPrinted(t *testing.T) {
 	for engine, want := range map[string][]string{
-		"sqlserver": {"CREATE NONCLUSTERED INDEX", "sp_getapplock", "COMMIT TRANSACTION"},
+		"sqlserver": {"[pk_patient] PRIMARY KEY", "sp_getapplock", "COMMIT TRANSACTION"},
 		"synapse-dedicated": {
 			"DISTRIBUTION = HASH([_id])", "COPY INTO",
 			"UPDATE [fhir_load].[_lock_Patient]", "COMMIT TRANSACTION", "CREATE STATISTICS",
