@@ -39,7 +39,9 @@ func (o Operator) Exports(
 // Start begins an export of a plan at once, as the app would, so it needs all settings of the app
 // and an identity with the same rights. An export returned with an error is already in the journal,
 // and the app's next tick continues it.
-func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
+func (o Operator) Start(
+	ctx context.Context, plan string, window records.Window,
+) (records.ExportSummary, error) {
 	a, err := New(o.Environment, o.Log)
 	if err != nil {
 		return records.ExportSummary{}, err
@@ -48,7 +50,7 @@ func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary
 	if err != nil {
 		return records.ExportSummary{}, err
 	}
-	id, err := p.Start(ctx, plan)
+	id, err := p.Start(ctx, plan, window)
 	if id == "" {
 		return records.ExportSummary{}, err
 	}
@@ -65,7 +67,9 @@ func (o Operator) Start(ctx context.Context, plan string) (records.ExportSummary
 
 // Ask makes the app begin an export of a plan at its next tick, and returns the export's id. A plan
 // without an export in the journal is looked up in exports.yaml.
-func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
+func (o Operator) Ask(
+	ctx context.Context, plan string, window records.Window,
+) (id string, err error) {
 	a, err := o.journal()
 	if err != nil {
 		return "", err
@@ -83,7 +87,7 @@ func (o Operator) Ask(ctx context.Context, plan string) (id string, err error) {
 	}):
 		return "", fmt.Errorf("start plan %s: %w", plan, pipeline.NotConfigured(exports.Plans))
 	}
-	return records.RequestExport(ctx, a.journal, plan, a.now())
+	return records.RequestExport(ctx, a.journal, plan, window, a.now())
 }
 
 // Cancel ends an export, or the running export of a plan. It ends the export's jobs at the server

@@ -206,7 +206,7 @@ func (r *run) drive(ctx context.Context) (records.Export, error) {
 	work := newWorkers(ctx, r.Workers, r.step, r.giveUp)
 	defer work.stop()
 	r.begin(func() error {
-		_, err := r.pipeline.Start(ctx, r.Plan.Name)
+		_, err := r.pipeline.Start(ctx, r.Plan.Name, records.Window{})
 		return err
 	})
 	defer func() { r.errand.wait() }()

@@ -295,12 +295,12 @@ func newMembers(t *testing.T) {
 
 func oneInFlight(t *testing.T) {
 	r := newRig(t, bulkfhir.DialectBulk)
-	id, err := r.p.Start(t.Context(), "nightly")
+	id, err := r.p.Start(t.Context(), "nightly", records.Window{})
 	if err != nil || id != firstExport {
 		t.Fatalf("%s, %v", id, err)
 	}
 	if _, err := r.p.Start(t.Context(),
-		"nightly"); !strings.Contains(textOf(err), "is still exporting") {
+		"nightly", records.Window{}); !strings.Contains(textOf(err), "is still exporting") {
 		t.Errorf("a second start: %v", err)
 	}
 	for range 5 { // concurrent ticks

@@ -57,9 +57,11 @@ type Journal interface {
 	Exports(ctx context.Context, plan string, most int) ([]records.ExportSummary, error)
 	// Start begins an export of a plan. An export returned with an error is already in the journal,
 	// and the app continues it.
-	Start(ctx context.Context, plan string) (records.ExportSummary, error)
+	Start(
+		ctx context.Context, plan string, window records.Window,
+	) (records.ExportSummary, error)
 	// Ask makes the app begin an export at its next tick, and returns the export's id.
-	Ask(ctx context.Context, plan string) (id string, err error)
+	Ask(ctx context.Context, plan string, window records.Window) (id string, err error)
 	// Cancel ends an export, or the running export of a plan.
 	Cancel(ctx context.Context, exportOrPlan string) (id string, jobs []pipeline.JobEnd, err error)
 	// Pause keeps the schedule from starting a plan. Resume ends the pause.

@@ -52,8 +52,8 @@ func (r *runs) Start(ctx context.Context, q batch.StartRequest) (batch.StartRepo
 // operator implements cli.Journal. It has no exports, unless a test sets a function.
 type operator struct {
 	exports func(context.Context, string, int) ([]records.ExportSummary, error)
-	start   func(context.Context, string) (records.ExportSummary, error)
-	ask     func(context.Context, string) (string, error)
+	start   func(context.Context, string, records.Window) (records.ExportSummary, error)
+	ask     func(context.Context, string, records.Window) (string, error)
 	cancel  func(context.Context, string) (string, []pipeline.JobEnd, error)
 	pause   func(context.Context, string) error
 }
@@ -67,18 +67,22 @@ func (j *operator) Exports(
 	return j.exports(ctx, plan, most)
 }
 
-func (j *operator) Start(ctx context.Context, plan string) (records.ExportSummary, error) {
+func (j *operator) Start(
+	ctx context.Context, plan string, window records.Window,
+) (records.ExportSummary, error) {
 	if j.start == nil {
 		return records.ExportSummary{}, nil
 	}
-	return j.start(ctx, plan)
+	return j.start(ctx, plan, window)
 }
 
-func (j *operator) Ask(ctx context.Context, plan string) (string, error) {
+func (j *operator) Ask(
+	ctx context.Context, plan string, window records.Window,
+) (string, error) {
 	if j.ask == nil {
 		return "", nil
 	}
-	return j.ask(ctx, plan)
+	return j.ask(ctx, plan, window)
 }
 
 func (j *operator) Cancel(ctx context.Context, name string) (string, []pipeline.JobEnd, error) {

@@ -1,8 +1,10 @@
 package cli
 
 import (
+	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -11,6 +13,7 @@ import (
 
 func exportsStartCommand(s Streams, c Commands) *cobra.Command {
 	var atTick bool
+	var window windowFlags
 	cmd := &cobra.Command{
 		Use:   "start PLAN",
 		Short: "Start an export of a plan now",
@@ -18,20 +21,31 @@ func exportsStartCommand(s Streams, c Commands) *cobra.Command {
 id. The kick-off is sent from this machine: all settings of the app must be in the environment, and
 you need the permissions of the app, see docs/operations.md.
 
+An export asks for the changes since the last one. Use --full or --since after resources came to the
+server with old dates, by $import or from another server: no later export would ask for them. Deletes
+are asked for too, and the schedule goes on as before. Below level system every export is full.
+
 With --at-tick the request is written to the journal, and the app starts the export at its next tick
 (ExportSchedule, usually five minutes). The settings of the storage account are enough for that, and
 ExportsFile for a plan without an export.`,
+		Example: "  fhirsynapse exports start nightly\n" +
+			"  fhirsynapse exports start nightly --since 2026-01-31\n" +
+			"  fhirsynapse exports start nightly --full --at-tick",
 		Args: one("the plan"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			w, err := window.read()
+			if err != nil {
+				return usagef(cmd, "%w", err)
+			}
 			if atTick {
-				id, err := c.Journal.Ask(cmd.Context(), args[0])
+				id, err := c.Journal.Ask(cmd.Context(), args[0], w)
 				if err != nil {
 					return err
 				}
 				fmt.Fprintln(s.Err, "fhirsynapse: the app starts it at its next tick")
 				return say(s, id)
 			}
-			e, err := c.Journal.Start(cmd.Context(), args[0])
+			e, err := c.Journal.Start(cmd.Context(), args[0], w)
 			if e.ID == "" {
 				return err
 			}
@@ -39,7 +53,36 @@ ExportsFile for a plan without an export.`,
 		},
 	}
 	cmd.Flags().BoolVar(&atTick, "at-tick", false, "let the app start it at its next tick")
+	window.add(cmd)
 	return cmd
+}
+
+// windowFlags are the flags that widen the window of an export.
+type windowFlags struct {
+	full  bool
+	since string
+}
+
+func (f *windowFlags) add(cmd *cobra.Command) {
+	cmd.Flags().BoolVar(&f.full, "full", false, "ask for everything again")
+	cmd.Flags().StringVar(&f.since, "since", "",
+		"ask for all changes since a `DATE`, such as 2026-01-31 (UTC) or 2026-01-31T08:00:00Z")
+}
+
+func (f *windowFlags) read() (w records.Window, err error) {
+	switch {
+	case f.full && f.since != "":
+		return w, errors.New("--full and --since exclude each other")
+	case f.since == "":
+		return records.Window{Full: f.full}, nil
+	}
+	for _, layout := range []string{time.DateOnly, time.RFC3339} {
+		if w.Since, err = time.Parse(layout, f.since); err == nil {
+			w.Since = w.Since.UTC()
+			return w, nil
+		}
+	}
+	return w, fmt.Errorf("--since %s: write a date such as 2026-01-31 or 2026-01-31T08:00:00Z", f.since)
 }
 
 // started prints how an export began; err is the reason why the server was not asked yet.

@@ -25,7 +25,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 	start := func(e records.ExportSummary, err error) func(*cli.Commands) {
 		return func(c *cli.Commands) {
 			c.Journal.(*operator).start = func(
-				context.Context, string,
+				context.Context, string, records.Window,
 			) (records.ExportSummary, error) {
 				return e, err
 			}
@@ -86,7 +86,7 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"asked for": {
 			[]string{"start", "--at-tick", "nightly"},
 			func(c *cli.Commands) {
-				c.Journal.(*operator).ask = func(context.Context, string) (string, error) {
+				c.Journal.(*operator).ask = func(context.Context, string, records.Window) (string, error) {
 					return "nightly-000004", nil
 				}
 			},
@@ -167,5 +167,53 @@ func TestTheListShowsPausesAndWishes(t *testing.T) {
 	}
 	if !strings.Contains(got.out, "│ the app starts it at its next tick ") {
 		t.Errorf("the wish is not explained:\n%s", got.out)
+	}
+}
+
+func TestExportsStartWidensTheWindow(t *testing.T) {
+	t.Parallel()
+	january := time.Date(2026, time.January, 31, 0, 0, 0, 0, time.UTC)
+	for _, c := range []struct {
+		args []string
+		want records.Window
+		err  string
+	}{
+		{nil, records.Window{}, ""},
+		{[]string{"--full"}, records.Window{Full: true}, ""},
+		{[]string{"--since", "2026-01-31"}, records.Window{Since: january}, ""},
+		{
+			[]string{"--since=2026-01-31T09:30:00+01:00"},
+			records.Window{Since: january.Add(8*time.Hour + 30*time.Minute)}, "",
+		},
+		{[]string{"--since", "31.1.2026"}, records.Window{}, "--since 31.1.2026: write a date such as"},
+		{[]string{"--since", "2026-01-31", "--full"}, records.Window{}, "exclude each other"},
+	} {
+		for _, tick := range []string{"--at-tick=false", "--at-tick"} {
+			var got []records.Window
+			all := commands()
+			all.Journal = &operator{
+				start: func(
+					_ context.Context, _ string, w records.Window,
+				) (records.ExportSummary, error) {
+					got = append(got, w)
+					return records.ExportSummary{
+						Export: records.Export{ID: "nightly-000003", State: records.Exporting},
+					}, nil
+				},
+				ask: func(_ context.Context, _ string, w records.Window) (string, error) {
+					got = append(got, w)
+					return "nightly-000003", nil
+				},
+			}
+			out := run(t, all, nil, append([]string{"exports", "start", "nightly", tick}, c.args...)...)
+			switch {
+			case c.err != "":
+				if out.code != 2 || !strings.Contains(out.err, c.err) || len(got) != 0 {
+					t.Errorf("%q: %+v", c.args, out)
+				}
+			case out.code != 0 || len(got) != 1 || got[0] != c.want:
+				t.Errorf("%q: %+v, window %+v, want %+v", c.args, out, got, c.want)
+			}
+		}
 	}
 }

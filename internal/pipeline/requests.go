@@ -4,20 +4,22 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // requestsOf makes the jobs of an export: for a plan with a cohort, it makes them
 // for each of the Groups.
 func requestsOf(
-	plan Plan, groups []string, marks map[string]time.Time, till time.Time,
+	plan Plan, groups []string, marks map[string]time.Time, window records.Window, till time.Time,
 ) []Request {
 	if plan.Cohort == "" {
-		return requests(plan, marks, till)
+		return requests(plan, marks, window, till)
 	}
 	var jobs []Request
 	for _, group := range groups {
 		plan.Group = group
-		jobs = append(jobs, requests(plan, marks, till)...)
+		jobs = append(jobs, requests(plan, marks, window, till)...)
 	}
 	return jobs
 }
@@ -26,7 +28,9 @@ func requestsOf(
 // without a watermark starts in full, and so does every export below system level: there a
 // server applies _since to the Patient first, and would leave out new resources of an
 // unchanged patient.
-func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
+func requests(
+	plan Plan, marks map[string]time.Time, window records.Window, till time.Time,
+) []Request {
 	types := plan.Types
 	if len(types) == 0 {
 		types = append([]string{AllTypes}, behind(marks)...)
@@ -39,7 +43,7 @@ func requests(plan Plan, marks map[string]time.Time, till time.Time) []Request {
 	for _, t := range types {
 		var since time.Time
 		if mark := marks[t]; !mark.IsZero() && plan.Level == LevelSystem {
-			since = mark.Add(-plan.Overlap)
+			since = window.Widen(mark.Add(-plan.Overlap))
 			if !since.Before(till) {
 				continue
 			}

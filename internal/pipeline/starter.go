@@ -38,6 +38,7 @@ func (st *starter) reserve(
 	d.Value.Seq++
 	d.Value.Current = records.ExportID(plan, d.Value.Seq)
 	d.Value.RequestedAt, d.Value.WantedAt = st.Now(), time.Time{}
+	d.Value.Window, d.Value.Wanted = d.Value.Wanted, records.Window{}
 	return d.Write(ctx, st.Journal)
 }
 
@@ -75,10 +76,10 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Cohort: plan.Cohort, Members: members, Jobs: requestsOf(plan, groups, basis.marks, till),
+		Cohort: plan.Cohort, Members: members, Jobs: requestsOf(plan, groups, basis.marks, r.Window, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
-	if plan.Level == LevelSystem {
+	if plan.Level == LevelSystem && !r.Window.Full {
 		e.BasedOn = basis.basedOn
 	}
 	if len(e.Lacks) > 0 {

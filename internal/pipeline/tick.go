@@ -117,13 +117,15 @@ func (p *Pipeline) due(plan Plan, r records.PlanRecord) bool {
 // Start begins an export of a plan at once, whatever its schedule is, or returns an error if
 // an export is in flight. An id returned with an error names an export that is in the journal
 // already: the next tick continues it.
-func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error) {
+func (p *Pipeline) Start(
+	ctx context.Context, name string, window records.Window,
+) (id string, err error) {
 	plan, ok := p.plan(name)
 	if !ok {
 		return "", fmt.Errorf("start plan %s: %w", name, NotConfigured(p.Plans))
 	}
 	for range records.SwapTries {
-		if id, err = p.startNow(ctx, plan); !errors.Is(err, ErrConflict) {
+		if id, err = p.startNow(ctx, plan, window); !errors.Is(err, ErrConflict) {
 			break
 		}
 	}
@@ -133,7 +135,9 @@ func (p *Pipeline) Start(ctx context.Context, name string) (id string, err error
 	return id, nil
 }
 
-func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err error) {
+func (p *Pipeline) startNow(
+	ctx context.Context, plan Plan, window records.Window,
+) (id string, err error) {
 	d, err := p.records.Plan(ctx, plan.Name)
 	if err != nil {
 		return "", err
@@ -142,6 +146,11 @@ func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err erro
 		e, err := p.records.Export(ctx, d.Value.Current)
 		switch {
 		case errors.Is(err, fs.ErrNotExist): // reserved but not begun: begin it now
+			if d.Value.Window = window; window != (records.Window{}) {
+				if err := d.Write(ctx, p.Journal); err != nil {
+					return "", err
+				}
+			}
 			return d.Value.Current, p.starter.request(ctx, plan, d.Value)
 		case err != nil:
 			return "", err
@@ -152,6 +161,7 @@ func (p *Pipeline) startNow(ctx context.Context, plan Plan) (id string, err erro
 			return "", err
 		}
 	}
+	d.Value.Wanted = window
 	if err := p.starter.reserve(ctx, plan.Name, &d); err != nil {
 		return "", err
 	}

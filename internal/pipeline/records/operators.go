@@ -53,7 +53,7 @@ func cancelPending(ctx context.Context, s Store, id string, at time.Time) error 
 			FinishedAt: at,
 		})
 	case !d.Value.WantedAt.IsZero() && d.Value.Seq+1 == n:
-		d.Value.WantedAt = time.Time{}
+		d.Value.WantedAt, d.Value.Wanted = time.Time{}, Window{}
 		return d.Write(ctx, s.Journal)
 	}
 	return fault.Permanentf("there is no such export")
@@ -90,19 +90,22 @@ func Running(ctx context.Context, j Journal, plan string) (id string, err error)
 	return ExportID(plan, d.Value.Seq+1), nil
 }
 
-// RequestExport asks for an export of a plan and returns its future id; a second request
-// changes nothing. The next tick begins it whatever the schedule is, also for a paused plan;
+// RequestExport asks for an export of a plan and returns its future id; a second request changes
+// the window at most. The next tick begins it whatever the schedule is, also for a paused plan;
 // nothing checks that the configuration has the plan.
 func RequestExport(
-	ctx context.Context, j Journal, plan string, at time.Time,
+	ctx context.Context, j Journal, plan string, window Window, at time.Time,
 ) (id string, err error) {
 	_, err = Update(ctx, j, planKey(plan), func(r *PlanRecord) error {
 		if r.Current != "" {
 			e, err := Store{j}.Export(ctx, r.Current)
 			switch {
-			case errors.Is(err, fs.ErrNotExist):
+			case errors.Is(err, fs.ErrNotExist) && window == r.Window:
 				id = r.Current // reserved: the next tick begins it
 				return ErrUnchanged
+			case errors.Is(err, fs.ErrNotExist):
+				return fault.Permanentf(
+					"export %s begins now with another window: wait for its end, or cancel it", r.Current)
 			case err != nil:
 				return err
 			case !e.State.Final():
@@ -110,10 +113,10 @@ func RequestExport(
 			}
 		}
 		id = ExportID(plan, r.Seq+1)
-		if !r.WantedAt.IsZero() {
+		if !r.WantedAt.IsZero() && r.Wanted == window {
 			return ErrUnchanged
 		}
-		r.WantedAt = at
+		r.WantedAt, r.Wanted = at, window
 		return nil
 	})
 	if err != nil {
