@@ -24,6 +24,9 @@ import (
 )
 
 // engines returns an engine that keeps its tables in memory.
+// usual is the window of an export that continues the last one.
+var usual records.Window
+
 func engines(t *testing.T) warehouse.Engines {
 	t.Helper()
 	views, err := app.Views("")
@@ -67,11 +70,11 @@ func TestOperatorsAreToldAllThatIsMissing(t *testing.T) {
 		want []string
 	}{
 		"list":   {func() error { _, err := o.Exports(ctx, "", 1); return err }, lake},
-		"ask":    {func() error { _, err := o.Ask(ctx, "demo", records.Window{}); return err }, lake},
+		"ask":    {func() error { _, err := o.Ask(ctx, "demo", usual); return err }, lake},
 		"cancel": {func() error { _, _, err := o.Cancel(ctx, "demo"); return err }, lake},
 		"pause":  {func() error { return o.Pause(ctx, "demo") }, lake},
 		"resume": {func() error { return o.Resume(ctx, "demo") }, lake},
-		"start":  {func() error { _, err := o.Start(ctx, "demo", records.Window{}); return err }, all},
+		"start":  {func() error { _, err := o.Start(ctx, "demo", usual); return err }, all},
 	} {
 		err := c.do()
 		if err == nil {
@@ -176,18 +179,18 @@ func TestOperator(t *testing.T) {
 	if _, err := storage.Exports(ctx, "demo", 1); !errors.Is(err, records.ErrNoPlan) {
 		t.Errorf("exports of a plan that never ran: %v", err)
 	}
-	if _, err := full.Start(ctx, "weekly", records.Window{}); err == nil ||
+	if _, err := full.Start(ctx, "weekly", usual); err == nil ||
 		!strings.Contains(err.Error(), "no such plan in the configuration, which has demo") {
 		t.Errorf("start of a plan that there is not: %v", err)
 	}
-	e, err := full.Start(ctx, "demo", records.Window{})
+	e, err := full.Start(ctx, "demo", usual)
 	if err != nil || e.ID != "demo-000001" || e.State != records.Exporting {
 		t.Fatalf("start: %+v, %v", e, err)
 	}
 	if s := w.Bus.Stats()["export-steps"]; s.Scheduled+s.Active != 1 {
 		t.Errorf("no poll was sent: %+v", s)
 	}
-	if _, err := full.Start(ctx, "demo", records.Window{}); err == nil ||
+	if _, err := full.Start(ctx, "demo", usual); err == nil ||
 		!strings.Contains(err.Error(), "demo-000001 is still exporting") {
 		t.Errorf("a second start: %v", err)
 	}
@@ -220,15 +223,15 @@ func TestOperator(t *testing.T) {
 	if newest().PlanPausedAt.IsZero() {
 		t.Error("the pause is not shown")
 	}
-	if _, err := withPlans.Ask(ctx, "weekly", records.Window{}); err == nil ||
+	if _, err := withPlans.Ask(ctx, "weekly", usual); err == nil ||
 		!strings.Contains(err.Error(), "which has demo") {
 		t.Errorf("asked for a plan that there is not: %v", err)
 	}
-	if _, err := storage.Ask(ctx, "weekly", records.Window{}); err == nil ||
+	if _, err := storage.Ask(ctx, "weekly", usual); err == nil ||
 		!strings.Contains(err.Error(), "file exports.yaml does not exist") {
 		t.Errorf("asked for a plan that nobody knows: %v", err)
 	}
-	if id, err = storage.Ask(ctx, "demo", records.Window{}); err != nil || id != "demo-000002" ||
+	if id, err = storage.Ask(ctx, "demo", usual); err != nil || id != "demo-000002" ||
 		newest().State != records.Requested {
 		t.Errorf("ask: %q, %v; %s is %s", id, err, newest().ID, newest().State)
 	}
@@ -268,7 +271,7 @@ func TestOperatorsReadPlansOfTheJournal(t *testing.T) {
 	}
 	settings["ExportsFile"] = "blob:exports.yaml"
 	o := operator(t, settings, "LakeStorage", "ExportsFile")
-	if id, err := o.Ask(t.Context(), "demo", records.Window{}); err != nil || id != "demo-000001" {
+	if id, err := o.Ask(t.Context(), "demo", usual); err != nil || id != "demo-000001" {
 		t.Errorf("ask: %q, %v", id, err)
 	}
 	if id, jobs, err := o.Cancel(t.Context(), "demo"); err != nil || id != "demo-000001" ||

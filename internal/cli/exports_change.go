@@ -82,7 +82,8 @@ func (f *windowFlags) read() (w records.Window, err error) {
 			return w, nil
 		}
 	}
-	return w, fmt.Errorf("--since %s: write a date such as 2026-01-31 or 2026-01-31T08:00:00Z", f.since)
+	return w, fmt.Errorf("--since %s: write a date such as 2026-01-31 or 2026-01-31T08:00:00Z",
+		f.since)
 }
 
 // started prints how an export began; err is the reason why the server was not asked yet.

@@ -86,7 +86,9 @@ func TestWhatIsDoneToExportsIsSaid(t *testing.T) {
 		"asked for": {
 			[]string{"start", "--at-tick", "nightly"},
 			func(c *cli.Commands) {
-				c.Journal.(*operator).ask = func(context.Context, string, records.Window) (string, error) {
+				c.Journal.(*operator).ask = func(
+					context.Context, string, records.Window,
+				) (string, error) {
 					return "nightly-000004", nil
 				}
 			},
@@ -205,7 +207,8 @@ func TestExportsStartWidensTheWindow(t *testing.T) {
 					return "nightly-000003", nil
 				},
 			}
-			out := run(t, all, nil, append([]string{"exports", "start", "nightly", tick}, c.args...)...)
+			args := append([]string{"exports", "start", "nightly", tick}, c.args...)
+			out := run(t, all, nil, args...)
 			switch {
 			case c.err != "":
 				if out.code != 2 || !strings.Contains(out.err, c.err) || len(got) != 0 {

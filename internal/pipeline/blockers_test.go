@@ -302,14 +302,14 @@ func TestStartByHandRefusesASecondExport(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	w.server.put("Patient", "p1", "first", 1, false)
-	id, err := w.p.Start(t.Context(), "nightly", records.Window{})
+	id, err := w.p.Start(t.Context(), "nightly", usual)
 	if err != nil || id != "nightly-000001" {
 		t.Fatalf("got %q, %v", id, err)
 	}
-	if _, err := w.p.Start(t.Context(), "nightly", records.Window{}); err == nil || fault.Of(err) != fault.Permanent {
+	if _, err := w.p.Start(t.Context(), "nightly", usual); err == nil || fault.Of(err) != fault.Permanent {
 		t.Errorf("a second start while the first export runs: %v", err)
 	}
-	if _, err := w.p.Start(t.Context(), "weekly", records.Window{}); err == nil {
+	if _, err := w.p.Start(t.Context(), "weekly", usual); err == nil {
 		t.Error("a plan that does not exist was started")
 	}
 	w.loaded(id)

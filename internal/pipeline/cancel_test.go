@@ -66,7 +66,7 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	w.clock = w.clock.Add(time.Minute)
 	must(t, w.p.Tick(t.Context()))
 	for range 2 {
-		id, err := records.RequestExport(t.Context(), w.journal, "nightly", records.Window{}, w.now())
+		id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now())
 		if err != nil || id != "nightly-000001" || w.server.kickOffs != 0 {
 			t.Fatalf("got %q, %v, %d kick-offs", id, err, w.server.kickOffs)
 		}
@@ -76,7 +76,7 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	}
 	must(t, records.Pause(t.Context(), w.journal, "nightly", w.now()))
 	must(t, w.p.Tick(t.Context()))
-	_, err := records.RequestExport(t.Context(), w.journal, "nightly", records.Window{}, w.now())
+	_, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now())
 	refuses(t, err,
 		"start plan nightly: export nightly-000001 is still exporting: wait for its end, or cancel it")
 	w.loaded("nightly-000001")
@@ -86,7 +86,7 @@ func TestWantedExportsBeginAtTheNextTick(t *testing.T) {
 	if w.server.kickOffs != 1 {
 		t.Errorf("%d kick-offs for one wish", w.server.kickOffs)
 	}
-	id, err := records.RequestExport(t.Context(), w.journal, "nightly", records.Window{}, w.now())
+	id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now())
 	if err != nil || id != "nightly-000002" {
 		t.Fatalf("got %q, %v", id, err)
 	}
@@ -98,7 +98,7 @@ func TestAWishIsTakenBack(t *testing.T) {
 	w := newWorld(t)
 	w.plans[0].Schedule = nil
 	w.boot()
-	id, err := records.RequestExport(t.Context(), w.journal, "nightly", records.Window{}, w.now())
+	id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now())
 	must(t, err)
 	if running, err := records.Running(t.Context(), w.journal, "nightly"); err != nil ||
 		running != id {
@@ -128,7 +128,7 @@ func reserved(t *testing.T) *world {
 		}
 		return nil
 	}
-	id, err := w.p.Start(t.Context(), "nightly", records.Window{})
+	id, err := w.p.Start(t.Context(), "nightly", usual)
 	if id != "nightly-000001" || !errors.Is(err, errOutage) {
 		t.Fatalf("got %q, %v", id, err)
 	}
@@ -142,11 +142,11 @@ func reserved(t *testing.T) *world {
 func TestAStartWhoseServerIsAwayIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	w := reserved(t)
-	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", records.Window{}, w.now()); err != nil ||
+	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now()); err != nil ||
 		id != "nightly-000001" {
 		t.Errorf("wanted: %q, %v", id, err)
 	}
-	if id, err := w.p.Start(t.Context(), "nightly", records.Window{}); err != nil || id != "nightly-000001" {
+	if id, err := w.p.Start(t.Context(), "nightly", usual); err != nil || id != "nightly-000001" {
 		t.Errorf("started again: %q, %v", id, err)
 	}
 	w.loaded("nightly-000001")
@@ -193,7 +193,7 @@ func TestAStartMeetsOthers(t *testing.T) {
 			}
 			return nil
 		}
-		id, err := w.p.Start(t.Context(), "nightly", records.Window{})
+		id, err := w.p.Start(t.Context(), "nightly", usual)
 		w.gate.before = nil
 		if !met {
 			t.Fatalf("%s: nobody was met", name)
@@ -221,7 +221,7 @@ func TestACancelThatComesTooLate(t *testing.T) {
 			e.FinishedAt.UTC().Format(time.RFC3339))
 	_, err = records.Running(t.Context(), w.journal, "nightly")
 	refuses(t, err, "plan nightly has no export that runs: its last one, nightly-000001, is loaded")
-	_, err = w.p.Start(t.Context(), "weekly", records.Window{})
+	_, err = w.p.Start(t.Context(), "weekly", usual)
 	refuses(t, err,
 		"start plan weekly: there is no such plan in the configuration, which has nightly")
 }
@@ -246,7 +246,7 @@ func TestWhatBecomesOfEachJob(t *testing.T) {
 		}
 		return nil
 	}
-	if id, err := w.p.Start(t.Context(), "nightly", records.Window{}); id != "nightly-000002" ||
+	if id, err := w.p.Start(t.Context(), "nightly", usual); id != "nightly-000002" ||
 		!errors.Is(err, errOutage) {
 		t.Fatalf("got %q, %v", id, err)
 	}
@@ -323,7 +323,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			w.clock = w.clock.Add(time.Minute)
 			breakAt(w.gate, n)
 			var id string
-			start := func() (err error) { id, err = w.p.Start(t.Context(), "nightly", records.Window{}); return err }
+			start := func() (err error) { id, err = w.p.Start(t.Context(), "nightly", usual); return err }
 			for tries := 0; id == ""; tries++ {
 				if err, killed := by(start); killed || err != nil && id == "" {
 					w.boot()
@@ -362,7 +362,7 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			if e, _ := w.export(id); e.State != records.Cancelled {
 				t.Errorf("%s at call %d: export %s is %q", name, n, id, e.State)
 			}
-			next, err := w.p.Start(t.Context(), "nightly", records.Window{})
+			next, err := w.p.Start(t.Context(), "nightly", usual)
 			if err != nil || next != "nightly-000002" {
 				t.Fatalf("%s at call %d: the next export is %q, %v", name, n, next, err)
 			}

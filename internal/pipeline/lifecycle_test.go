@@ -324,7 +324,7 @@ func TestAPlanThatIsPaused(t *testing.T) {
 		if w.server.kickOffs != 1 || w.clock.Sub(dawn) < 10*time.Hour {
 			t.Errorf("%s: %d kick-offs in %v, want 1", name, w.server.kickOffs, w.clock.Sub(dawn))
 		}
-		id, err := w.p.Start(t.Context(), "nightly", records.Window{})
+		id, err := w.p.Start(t.Context(), "nightly", usual)
 		if err != nil {
 			t.Errorf("%s: by hand: %v", name, err)
 		}

@@ -76,7 +76,8 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		Cohort: plan.Cohort, Members: members, Jobs: requestsOf(plan, groups, basis.marks, r.Window, till),
+		Cohort: plan.Cohort, Members: members,
+		Jobs:        requestsOf(plan, groups, basis.marks, r.Window, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem && !r.Window.Full {

@@ -7,6 +7,9 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
+// usual is the window of an export that continues the last one.
+var usual records.Window
+
 func TestWindowsAreOnlyWidened(t *testing.T) {
 	t.Parallel()
 	mark := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
@@ -49,7 +52,8 @@ func TestAnExportWithAWiderWindow(t *testing.T) {
 					w.clock = w.clock.Add(time.Hour)
 					var err error
 					if atTick {
-						_, err = records.RequestExport(t.Context(), w.journal, "nightly", window, w.now())
+						_, err = records.RequestExport(t.Context(), w.journal, "nightly", window,
+							w.now())
 					} else {
 						_, err = w.p.Start(t.Context(), "nightly", window)
 					}
@@ -59,7 +63,7 @@ func TestAnExportWithAWiderWindow(t *testing.T) {
 				}
 				w.server.put("Patient", "a", "first", 1, false)
 				w.server.put("Patient", "b", "first", 1, false)
-				begin(records.Window{})
+				begin(usual)
 				w.loaded("nightly-000001")
 				w.server.put("Patient", "b", "", 2, true)
 				w.server.data = append(w.server.data, resource{
@@ -74,11 +78,12 @@ func TestAnExportWithAWiderWindow(t *testing.T) {
 				if !w.tables.heads["Patient/b"].resource.Deleted {
 					t.Error("the delete is not in the tables")
 				}
-				begin(records.Window{})
+				begin(usual)
 				w.loaded("nightly-000003")
 				before, _ := w.export("nightly-000002")
 				after, _ := w.export("nightly-000003")
-				if want := before.Jobs[0].Till.Add(-10 * time.Minute); !after.Jobs[0].Since.Equal(want) {
+				want := before.Jobs[0].Till.Add(-10 * time.Minute)
+				if !after.Jobs[0].Since.Equal(want) {
 					t.Errorf("the next export begins at %s, want %s", after.Jobs[0].Since, want)
 				}
 			})

@@ -105,7 +105,8 @@ func RequestExport(
 				return ErrUnchanged
 			case errors.Is(err, fs.ErrNotExist):
 				return fault.Permanentf(
-					"export %s begins now with another window: wait for its end, or cancel it", r.Current)
+					"export %s begins now with another window: wait for its end, or cancel it",
+					r.Current)
 			case err != nil:
 				return err
 			case !e.State.Final():
