@@ -23,10 +23,10 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// engines returns an engine that keeps its tables in memory.
 // usual is the window of an export that continues the last one.
 var usual records.Window
 
+// engines returns an engine that keeps its tables in memory.
 func engines(t *testing.T) warehouse.Engines {
 	t.Helper()
 	views, err := app.Views("")

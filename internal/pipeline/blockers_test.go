@@ -306,7 +306,8 @@ func TestStartByHandRefusesASecondExport(t *testing.T) {
 	if err != nil || id != "nightly-000001" {
 		t.Fatalf("got %q, %v", id, err)
 	}
-	if _, err := w.p.Start(t.Context(), "nightly", usual); err == nil || fault.Of(err) != fault.Permanent {
+	if _, err := w.p.Start(t.Context(), "nightly", usual); err == nil ||
+		fault.Of(err) != fault.Permanent {
 		t.Errorf("a second start while the first export runs: %v", err)
 	}
 	if _, err := w.p.Start(t.Context(), "weekly", usual); err == nil {

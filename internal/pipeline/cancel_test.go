@@ -142,7 +142,8 @@ func reserved(t *testing.T) *world {
 func TestAStartWhoseServerIsAwayIsGoneOnWith(t *testing.T) {
 	t.Parallel()
 	w := reserved(t)
-	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual, w.now()); err != nil ||
+	if id, err := records.RequestExport(t.Context(), w.journal, "nightly", usual,
+		w.now()); err != nil ||
 		id != "nightly-000001" {
 		t.Errorf("wanted: %q, %v", id, err)
 	}
@@ -323,7 +324,10 @@ func TestCommandsThatAreBrokenOff(t *testing.T) {
 			w.clock = w.clock.Add(time.Minute)
 			breakAt(w.gate, n)
 			var id string
-			start := func() (err error) { id, err = w.p.Start(t.Context(), "nightly", usual); return err }
+			start := func() (err error) {
+				id, err = w.p.Start(t.Context(), "nightly", usual)
+				return err
+			}
 			for tries := 0; id == ""; tries++ {
 				if err, killed := by(start); killed || err != nil && id == "" {
 					w.boot()
