@@ -16,6 +16,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
@@ -202,6 +203,10 @@ func rareScripts(t *testing.T) []script {
 		all := append(target.Forget(), target.Live(), target.Unwritten(), target.CatalogQuery(),
 			target.LedgerThere(), target.LedgerQuery("fhir", "plan-1"),
 			target.SchemaQuery("fhir_load"))
+		flatten.Store(&target.Views[0], storage.Options{ClusterBy: []string{"patient.id"}})
+		if query, asks := statements.StorageQuery(target); asks {
+			all = append(all, query)
+		}
 		there := statements.Catalog{
 			{Schema: "fhir", Table: "_head_Patient", Column: "_view_set"},
 			{Schema: "fhir", Table: "_ledger", Column: "file_key"},

@@ -134,6 +134,9 @@ func (w *definer) ensure(
 	if err != nil {
 		return t, nil, err
 	}
+	if err := w.compareStorage(ctx, s, t, there); err != nil {
+		return t, nil, err
+	}
 	todo, err := t.Ensure(there)
 	if err != nil {
 		return t, nil, err

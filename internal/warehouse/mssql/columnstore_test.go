@@ -3,6 +3,7 @@ package mssql_test
 import (
 	"database/sql"
 	"fmt"
+	"log/slog"
 	"strings"
 	"testing"
 	"unicode/utf16"
@@ -19,6 +20,7 @@ import (
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
+	"fhirsynapse/internal/warehouse/mssql"
 )
 
 // storedViews returns classViews with another storage.
@@ -308,6 +310,102 @@ func TestDistributionByClustersInFabric(t *testing.T) {
 		}
 		if _, _, got := w.db.Placed("fhir", "patient"); !cmp.Equal(got, []string{column}) {
 			t.Errorf("clustered by %q", got)
+		}
+	}
+}
+
+// A table that was made in another way stays as it is, and each commit names it in the log.
+func TestDistributionAndColumnstoreOfTablesThatAreThere(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		engine        tsql.Engine
+		before, after storage.Options
+		is, wanted    string
+	}{
+		{
+			tsql.SQLServer,
+			storage.Options{},
+			storage.Options{Columnstore: true},
+			"is=rows wanted=columnstore", "--rebuild=Patient",
+		},
+		{
+			tsql.Dedicated,
+			storage.Options{Columnstore: true},
+			storage.Options{},
+			`is="CLUSTERED COLUMNSTORE INDEX, DISTRIBUTION = HASH([_id])" ` +
+				`wanted="HEAP, DISTRIBUTION = HASH([_id])"`, "drop table fhir.patient",
+		},
+		{
+			tsql.Dedicated,
+			storage.Options{},
+			storage.Options{ByPatient: true},
+			`is="HEAP, DISTRIBUTION = HASH([_id])" wanted="HEAP, DISTRIBUTION = HASH([patient_id])"`,
+			"drop table fhir.patient",
+		},
+		{
+			tsql.Fabric,
+			storage.Options{},
+			storage.Options{ClusterBy: []string{"patient.patient_id"}},
+			`is="no clusters" wanted="CLUSTER BY ([patient_id])"`, "drop table fhir.patient",
+		},
+		{tsql.Fabric, storage.Options{}, storage.Options{}, "", ""},
+		{
+			tsql.Dedicated, storage.Options{ByPatient: true}, storage.Options{ByPatient: true},
+			"", "",
+		},
+		{
+			tsql.SQLServer,
+			storage.Options{Columnstore: true},
+			storage.Options{Columnstore: true},
+			"", "",
+		},
+	} {
+		w := &world{store: newStore(t, c.engine, nil), lake: pipelinetest.NewMemoryLake(now)}
+		var log strings.Builder
+		for i, o := range []storage.Options{c.before, c.after} {
+			table := flatten.Table{Name: "patient", Resource: "Patient", Columns: []sof.Column{
+				{Name: "patient_id", Class: sof.Key}, {Name: "note"},
+			}}
+			flatten.Store(&table, o)
+			views := flattentest.Views{"plan": {table}}
+			log.Reset()
+			b := w.prepareFor(t, views, "Patient", fmt.Sprint("plan-", i), classed("a", "p", "n"))
+			if err := w.openAt(t, w.lake, views.Tables, now, func(o *mssql.Options) {
+				o.Log = slog.New(slog.NewTextHandler(&log, nil))
+			}).Commit(t.Context(), b); err != nil {
+				t.Fatalf("%s: %v", c.engine, err)
+			}
+		}
+		told := strings.Contains(log.String(), "not stored as the settings want")
+		if told != (c.is != "") || !strings.Contains(log.String(), c.is) ||
+			!strings.Contains(log.String(), c.wanted) {
+			t.Errorf("%s, %+v after %+v: %s", c.engine, c.after, c.before, log.String())
+		}
+	}
+}
+
+// A columnstore of the dedicated pool refuses a long text when the setting is away.
+func TestColumnstoreWithoutItsSetting(t *testing.T) {
+	t.Parallel()
+	for engine, ok := range map[tsql.Engine]bool{tsql.SQLServer: true, tsql.Dedicated: false} {
+		w := &world{store: newStore(t, engine, nil), lake: pipelinetest.NewMemoryLake(now)}
+		views := storedViews(storage.Options{Columnstore: true})
+		b := w.prepareFor(t, views, "Patient", "plan-0", shortTexts("a"))
+		if err := w.openAt(t, w.lake, views.Tables, now).Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		b = w.prepareFor(t, classViews, "Patient", "plan-1", longTexts("a"))
+		err := w.openAt(t, w.lake, classViews.Tables, now).Commit(t.Context(), b)
+		if ok != (err == nil) {
+			t.Errorf("%s: %v", engine, err)
+		}
+		for _, want := range []string{
+			"table fhir.patient is a columnstore", "its column note is longer",
+			"storage: columnstore", "drop table fhir.patient",
+		} {
+			if !ok && !strings.Contains(fmt.Sprint(err), want) {
+				t.Errorf("%s: no %q in %v", engine, want, err)
+			}
 		}
 	}
 }

@@ -103,7 +103,7 @@ func TestStatisticsAndIndexesAfterACommit(t *testing.T) {
 			committed, layouts, made := false, 0, 0
 			for _, r := range w.server.Requests() {
 				committed = committed || strings.HasPrefix(r.Text, "COMMIT")
-				if strings.Contains(r.Text, "[sys].[columns]") {
+				if strings.Contains(r.Text, "[sys].[stats]") {
 					layouts++
 				}
 				if strings.HasPrefix(r.Text, "CREATE NONCLUSTERED") ||

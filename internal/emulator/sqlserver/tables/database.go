@@ -55,11 +55,11 @@ type Database struct {
 	tables  map[string]*table // by schema.table, in lower case
 	locks   map[string]*session
 	commits int
+	made    int64 // how many tables were made
 	// running holds the sessions with an open transaction, and deleted the tables with rows that
 	// only their snapshots show, in a database with Conflicts.
 	running map[*session]bool
 	deleted map[*table]bool
-	made    int64 // how many tables were made
 	// definer is the session with uncommitted schemas and tables. No other session can define
 	// anything or query the catalog meanwhile.
 	definer *session

@@ -148,10 +148,10 @@ func (s *definitions) newTable(o *ast.SchemaObjectName) (*table, error) {
 
 // place puts a table into its schema.
 func (s *definitions) place(t *table) {
-	home, k := s.home(t.schema, t.name)
-	home[k] = t
 	s.db.made++
 	t.id = s.db.made
+	home, k := s.home(t.schema, t.name)
+	home[k] = t
 	s.undo = append(s.undo, undo{defined: func() { delete(home, k) }})
 }
 

@@ -246,7 +246,11 @@ func (d *Database) layout(name string) (names []string, rows [][]any, ok bool) {
 			"has_filter",
 		}
 	case "sys.index_columns":
-		names = []string{"object_id", "index_id", "column_id", "key_ordinal"}
+		names = []string{
+			"object_id", "index_id", "column_id", "key_ordinal", "data_clustering_ordinal",
+		}
+	case "sys.pdw_column_distribution_properties":
+		names = []string{"object_id", "column_id", "distribution_ordinal"}
 	case "sys.stats":
 		names = []string{"object_id", "stats_id", "name", "auto_created", "user_created"}
 	case "sys.stats_columns":
@@ -281,6 +285,16 @@ func (d *Database) layoutOf(view string, t *table) (rows [][]any) {
 		return rows
 	case "sys.partitions":
 		return [][]any{{t.id, int64(0), t.counted}}
+	case "sys.pdw_column_distribution_properties":
+		return t.numbered(t.spread)
+	case "sys.indexes":
+		if t.columnstore {
+			rows = append(rows, []any{t.id, int64(0), "cci", int64(5), false, false, false})
+		}
+	case "sys.index_columns":
+		for _, of := range t.numbered(t.clusterBy...) {
+			rows = append(rows, []any{t.id, int64(0), of[1], int64(0), of[2]})
+		}
 	}
 	for n, i := range t.indexes {
 		if i.isStatistics() != strings.HasPrefix(view, "sys.stats") {
@@ -298,6 +312,9 @@ func (d *Database) layoutOf(view string, t *table) (rows [][]any) {
 				at, err := t.column(name)
 				if err == nil {
 					row := []any{t.id, id, int64(at + 1), int64(ordinal + 1)}
+					if view == "sys.index_columns" {
+						row = append(row, int64(0))
+					}
 					rows = append(rows, row)
 				}
 			}

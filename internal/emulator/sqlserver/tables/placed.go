@@ -125,3 +125,13 @@ func (d *Database) Placed(schema, name string) (columnstore bool, spread string,
 	}
 	return t.columnstore, t.spread, slices.Clone(t.clusterBy)
 }
+
+// numbered returns the ids of columns, with their places in the list.
+func (t *table) numbered(columns ...string) (rows [][]any) {
+	for n, name := range columns {
+		if at, err := t.column(name); err == nil {
+			rows = append(rows, []any{t.id, int64(at + 1), int64(n + 1)})
+		}
+	}
+	return rows
+}
