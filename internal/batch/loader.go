@@ -310,6 +310,7 @@ func (l Loader) committed(ctx context.Context, b pipeline.Batch) (pipeline.TypeR
 		return report, err
 	}
 	report.NoView = !read
+	b.Notify = func(notice string) { report.Notices = append(report.Notices, notice) }
 	if err := l.Warehouse.Commit(ctx, b); err != nil {
 		return report, fmt.Errorf("commit: %w", err)
 	}

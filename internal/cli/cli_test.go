@@ -265,7 +265,7 @@ func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
 		return batch.LoadReport{
 			LeftOut: left, Types: []pipeline.TypeReport{{
 				Type: "Specimen", Manifest: -1, Counts: pipeline.Counts{Lines: 120, Applied: 120},
-				NoView: true,
+				NoView: true, Notices: []string{"the tables need maintenance"},
 			}},
 		}, nil
 	}
@@ -273,7 +273,8 @@ func TestLoadNamesWhatIsLeftOutAndWhatNoViewReads(t *testing.T) {
 	want := "fhirsynapse: left out: bundle.json: a Bundle\nfhirsynapse: left out: log.ndjson: a log\n" +
 		"fhirsynapse: 1 of the files have resources and were left out: see above, and load them too\n"
 	if got.code != 3 || got.err != want ||
-		!strings.Contains(got.out, "\nSpecimen: 120 resources, no view: give one with --views\n") {
+		!strings.Contains(got.out, "\nSpecimen: 120 resources, no view: give one with --views\n") ||
+		!strings.Contains(got.out, "\nthe tables need maintenance\n") {
 		t.Errorf("%+v", got)
 	}
 	if asked.MaxBad != 0.125 {

@@ -268,6 +268,11 @@ func loadTable(w io.Writer, r batch.LoadReport) error {
 	}
 	b.WriteString(foreignRemedy(r))
 	b.WriteString(withoutViews(r.Types))
+	for _, x := range r.Types {
+		for _, notice := range x.Notices {
+			b.WriteString(notice + "\n")
+		}
+	}
 	if r.Quarantine != "" {
 		fmt.Fprintf(&b, "bad lines and their reasons: %s\n", r.Quarantine)
 	}

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"fhirsynapse/internal/pipeline/records"
@@ -33,19 +34,22 @@ func (c *committer) commitBatch(
 	began := c.Now()
 	stopRenewing := c.renew(ctx, &d)
 	defer stopRenewing()
+	var notices []string
+	b.Notify = func(notice string) { notices = append(notices, notice) }
 	err = c.Warehouse.Commit(ctx, b)
 	stopRenewing()
 	c.release(ctx, &d)
 	if err != nil {
 		return 0, err
 	}
-	return 0, c.recordCommit(ctx, e, b, files, c.Now().Sub(began))
+	return 0, c.recordCommit(ctx, e, b, files, notices, c.Now().Sub(began))
 }
 
 // recordCommit records that the files of a type are in the tables, and logs it once: a step
 // that was cut after its commit runs again and finds the record.
 func (c *committer) recordCommit(
-	ctx context.Context, e records.Export, b Batch, files string, took time.Duration,
+	ctx context.Context, e records.Export, b Batch, files string, notices []string,
+	took time.Duration,
 ) error {
 	first := false
 	_, err := c.updateExport(ctx, e.ID, func(e *records.Export) error {
@@ -55,6 +59,11 @@ func (c *committer) recordCommit(
 				e.Committed = map[string]string{}
 			}
 			e.Committed[b.Type] = files
+		}
+		for _, notice := range notices {
+			if !slices.Contains(e.Notices, notice) {
+				e.Notices = append(e.Notices, notice)
+			}
 		}
 		return nil
 	})

@@ -224,6 +224,8 @@ type Batch struct {
 	// Attempt names the stage tables of this try; unique, [0-9a-f]+.
 	Attempt string
 	Files   []PreparedFile
+	// Notify, unless nil, takes sentences for a person about the tables, after the commit.
+	Notify func(notice string)
 }
 
 // PreparedFile is one file after prepare.

@@ -16,6 +16,8 @@ type TypeReport struct {
 	Counts
 	// NoView is set if no view reads the type: its resources are counted and make no rows.
 	NoView bool `json:"noView,omitempty"`
+	// Notices tell a person what the tables of the type need.
+	Notices []string `json:"notices,omitempty"`
 }
 
 // Check verifies the sums of a report: every line is accounted for, and the number of

@@ -317,6 +317,8 @@ type tables struct {
 	// stalled, if set, holds a commit between stage and transaction.
 	stalled func()
 	commits int
+	// notice is told after every commit, unless it is empty.
+	notice string
 }
 
 type head struct {
@@ -325,6 +327,9 @@ type head struct {
 }
 
 func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
+	if d.notice != "" {
+		defer b.Notify(d.notice)
+	}
 	staged := make([][]row, len(b.Files))
 	for i, f := range b.Files {
 		r, err := d.lake.Open(ctx, pipeline.Staging, f.Dir+"/rows.json", "")

@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/flatten"
@@ -232,6 +233,12 @@ func rareScripts(t *testing.T) []script {
 			all = append(all, moving.Exclude(types)...)
 		}
 		all = append(all, rekeyed(t, target)...)
+		if target.Statistics {
+			asked := statements.ReplacedQueries(target)
+			rebuilt, _ := statements.Rebuilt(target, nil, 1)
+			all = append(all, asked.Applied, asked.Heads, asked.Rebuilt, rebuilt,
+				statements.AppliedSince(target, time.Unix(0, 0)))
+		}
 		a := statements.Attempt{Target: target, Export: "x", Stage: "_stage_1", Lines: true}
 		if e.Stage == statements.CopyInto {
 			for _, table := range []statements.Table{

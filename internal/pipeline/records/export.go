@@ -41,7 +41,8 @@ type Export struct {
 	Failure *Failure `json:"failure,omitempty"`
 	// Retry describes the step that is being tried again; nil if there is none.
 	Retry *Retry `json:"retry,omitempty"`
-	// Notices tell a person which assumptions were made about this export.
+	// Notices tell a person which assumptions were made about this export, and what its tables
+	// need.
 	Notices []string `json:"notices,omitempty"`
 	// StalledSince is when the watchdog first found the export silent; zero while it makes
 	// progress.

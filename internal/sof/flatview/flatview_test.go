@@ -182,8 +182,10 @@ func TestCompartments(t *testing.T) {
 		{`{"resourceType":"Appointment","id":"a","participant":[{"actor":{"reference":"Location/l"}},
 			{"actor":{"reference":"Patient/p1"}}]}`, "p1"},
 		{`{"resourceType":"Observation","id":"a","subject":{"reference":"Group/g"}}`, ""},
-		{`{"resourceType":"Task","id":"a","for":{"reference":"Patient/p1"},"focus":{"reference":"Patient/p3"}}`,
-			"p1 p3"},
+		{
+			`{"resourceType":"Task","id":"a","for":{"reference":"Patient/p1"},"focus":{"reference":"Patient/p3"}}`,
+			"p1 p3",
+		},
 		{`{"resourceType":"Patient","id":"p1","link":[{"other":{"reference":"Patient/p2"}}]}`, "p2"},
 		{`{"resourceType":"Group","id":"a","member":[{"entity":{"reference":"Patient/p1"}},
 			{"entity":{"reference":"Patient/p2"}}]}`, "p1 p2"},

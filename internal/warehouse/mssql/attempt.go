@@ -38,8 +38,8 @@ func (w *Warehouse) attempt(
 		if len(files) == 0 {
 			return nil
 		}
-		var upkeep []statements.Statement
-		if t, upkeep, err = w.ensure(ctx, s, t); err != nil {
+		var missing []statements.Statement
+		if t, missing, err = w.ensure(ctx, s, t); err != nil {
 			return err
 		}
 		for n, group := range divided(files, w.o.CommitRows) {
@@ -56,7 +56,8 @@ func (w *Warehouse) attempt(
 			staged = nil
 		}
 		// A first load is faster without indexes.
-		w.afterwards(ctx, s, upkeep)
+		w.afterwards(ctx, s, missing)
+		w.upkeep(ctx, s, t, b.Notify)
 		return nil
 	})
 	if err != nil && staged != nil {

@@ -47,9 +47,13 @@ func (w *core) maintain(
 	ctx context.Context, t statements.Target, done map[string]bool, begin func(string),
 ) error {
 	var there statements.Catalog
+	var rebuilt []statements.Statement
 	err := w.pool.Again(ctx, func(int) error {
 		return w.with(ctx, func(s session) (err error) {
-			there, err = s.catalog(ctx, t)
+			if there, err = s.catalog(ctx, t); err != nil {
+				return err
+			}
+			rebuilt, err = w.rebuilt(ctx, s, t, there)
 			return err
 		})
 	})
@@ -62,18 +66,44 @@ func (w *core) maintain(
 		}
 		done[table.Name()] = true
 		begin(table.Name())
-		for _, st := range table.Statements {
-			if err := w.pool.Again(ctx, func(int) error {
-				return w.with(ctx, func(s session) error {
-					_, err := s.exec(ctx, st)
-					return err
-				})
-			}); err != nil {
+		if err := w.each(ctx, table.Statements); err != nil {
+			return err
+		}
+	}
+	return w.each(ctx, rebuilt)
+}
+
+// each runs statements one after the other, each with tries of its own.
+func (w *core) each(ctx context.Context, all []statements.Statement) error {
+	for _, st := range all {
+		if err := w.pool.Again(ctx, func(int) error {
+			return w.with(ctx, func(s session) error {
+				_, err := s.exec(ctx, st)
 				return err
-			}
+			})
+		}); err != nil {
+			return err
 		}
 	}
 	return nil
+}
+
+// rebuilt returns the statement that notes a rebuild of the type's tables, with the counts before
+// it. Commits during the rebuild count as later ones.
+func (w *core) rebuilt(
+	ctx context.Context, s session, t statements.Target, there statements.Catalog,
+) ([]statements.Statement, error) {
+	if _, possible := statements.Rebuilt(t, there, 0); !possible || !t.HasHead(there) {
+		return nil, nil
+	}
+	ask := statements.ReplacedQueries(t)
+	applied, _, err := s.number(ctx, ask.Applied)
+	if err != nil {
+		return nil, err
+	}
+	heads, _, err := s.number(ctx, ask.Heads)
+	st, _ := statements.Rebuilt(t, there, applied-heads)
+	return []statements.Statement{st}, err
 }
 
 // resources returns the resource types of tables, in order.

@@ -36,6 +36,19 @@ type store struct {
 	server *sqlserver.Server
 	mu     sync.Mutex
 	lake   pipeline.Lake
+	time   time.Time // of the server, if it tells
+}
+
+func (s *store) serverTime() time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.time
+}
+
+func (s *store) setTime(to time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.time = to
 }
 
 const stagingURL = "https://account.dfs.core.windows.net/staging"
@@ -59,8 +72,8 @@ func newStore(
 	s := &store{engine: engine}
 	db := tables.New(tables.Options{
 		RowVersions: true, Conflicts: engine == tsql.Fabric, Open: s.fetch,
-		Autocommit: engine != tsql.SQLServer,
-		Dialect:    eval.Dialect{Varchar: engine == tsql.Fabric, TypedJSON: true},
+		Now: s.serverTime, Autocommit: engine != tsql.SQLServer,
+		Dialect: eval.Dialect{Varchar: engine == tsql.Fabric, TypedJSON: true},
 	})
 	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session, Faults: faults})
 	if err != nil {

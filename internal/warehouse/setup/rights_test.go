@@ -202,6 +202,12 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 			all = append(all, i.Drop())
 		}
 	}
+	if a.Statistics {
+		asked := statements.ReplacedQueries(target)
+		rebuilt, _ := statements.Rebuilt(target, nil, 1)
+		all = append(all, asked.Applied, asked.Heads, asked.Rebuilt, rebuilt,
+			statements.AppliedSince(target, at))
+	}
 	for _, m := range a.Maintain() {
 		all = append(all, m.Statements...)
 	}

@@ -22,7 +22,7 @@ func (t Target) Maintain() (tables []Maintained) {
 			// A heap keeps the pages that a DELETE has emptied.
 			first = Statement{"rebuild " + table.Name, "ALTER TABLE " + table.quoted() + " REBUILD"}
 		case t.Keys:
-			// This leaves the table open to readers and writers.
+			// All indexes of the table, the key among them; it stays open to readers and writers.
 			first = Statement{
 				"reorganize " + table.Name, "ALTER INDEX ALL ON " + table.quoted() + " REORGANIZE",
 			}
@@ -30,7 +30,7 @@ func (t Target) Maintain() (tables []Maintained) {
 			return nil
 		}
 		tables = append(tables, Maintained{table, []Statement{
-			first, {"statistics " + table.Name, "UPDATE STATISTICS " + table.quoted()},
+			first, table.updateStatistics(),
 		}})
 	}
 	return tables

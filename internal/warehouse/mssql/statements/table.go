@@ -181,10 +181,14 @@ func (e Engine) head(schema, resource string) Table {
 
 // lock returns the table with the one row that committers of a type update first.
 func (e Engine) lock(schema, resource string) Table {
-	return Table{
+	t := Table{
 		Schema: warehouse.LoadSchema(schema), Name: lockPrefix + resource,
 		Columns: []Column{{"k", "int", true}, {"attempt", e.name("64"), true}},
 	}
+	if e.Distributed {
+		t.Columns = append(t.Columns, Column{replacedColumn, "bigint", false})
+	}
+	return t
 }
 
 const lockPrefix = "_lock_"

@@ -53,7 +53,8 @@ WITH (HEAP, DISTRIBUTION = HASH([_id]));
 -- create table _lock_Patient
 CREATE TABLE [fhir_load].[_lock_Patient] (
   [k] int NOT NULL,
-  [attempt] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL
+  [attempt] varchar(64) COLLATE Latin1_General_100_BIN2 NOT NULL,
+  [replaced] bigint NULL
 )
 WITH (HEAP, DISTRIBUTION = ROUND_ROBIN);
 
