@@ -286,3 +286,32 @@ func TestAGroupWithoutMembersIsNotExported(t *testing.T) {
 		t.Errorf("%d members", len(got))
 	}
 }
+
+// The slower of two refreshes does not write its older members over the newer ones.
+func TestTwoRefreshesAtOnce(t *testing.T) {
+	t.Parallel()
+	f := &fake{groups: map[string]cohort.Group{}, patients: people(0, 5)}
+	j := pipelinetest.NewMemoryJournal()
+	k := newKeeper(f, j)
+	once := false
+	f.beforePut = func(cohort.Group) {
+		if once {
+			return
+		}
+		once = true
+		f.patients = people(0, 6) // the other one sees a newer set, and is faster
+		if _, err := k.Refresh(t.Context(), everybody, cohort.Options{}); err != nil {
+			t.Error(err)
+		}
+	}
+	_, err := k.Refresh(t.Context(), everybody, cohort.Options{})
+	if err == nil || fault.Of(err) != fault.Transient {
+		t.Errorf("the slower one: %v", err)
+	}
+	if got := f.members(t); !slices.Equal(got, people(0, 6)) {
+		t.Errorf("%d members", len(got))
+	}
+	if _, err := k.Refresh(t.Context(), everybody, cohort.Options{}); err != nil {
+		t.Error(err)
+	}
+}

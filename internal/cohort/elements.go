@@ -13,7 +13,7 @@ type element struct {
 // names lists the elements for _elements.
 func (e element) names() []string {
 	if e.patient == "" {
-		return nil // of a Patient, the id is enough, and some servers take no id here
+		return []string{"id"}
 	}
 	return append([]string{e.patient}, e.states...)
 }

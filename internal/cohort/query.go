@@ -105,8 +105,8 @@ func (q query) search(whole bool) Search {
 			s.Names = append(s.Names, p.name)
 		}
 	}
-	if of := elements[q.typ].names(); len(of) > 0 && !whole {
-		add("_elements", strings.Join(of, ","))
+	if !whole {
+		add("_elements", strings.Join(elements[q.typ].names(), ","))
 	}
 	add("_count", "1000")
 	s.Text = q.typ + "?" + strings.Join(parts, "&")

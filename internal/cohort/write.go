@@ -212,9 +212,25 @@ func (k Keeper) put(
 		if !errors.Is(err, ErrChanged) {
 			return "", fmt.Errorf("write Group %s: %w", s.Group, err)
 		}
+		if err := k.stillOurs(ctx, cohort, n, s); err != nil {
+			return "", err
+		}
 		if have, err = k.present(ctx, cohort, n, s); err != nil {
 			return "", err
 		}
 	}
 	return "", fault.Transientf("write Group %s: others were faster %d times", s.Group, putTries)
+}
+
+// stillOurs fails if another refresh has announced other members for a Group. Without it, the slower
+// of two refreshes would write older members over newer ones.
+func (k Keeper) stillOurs(ctx context.Context, cohort string, n int, s Shard) error {
+	r, err := Read(ctx, k.Journal, cohort)
+	if err != nil {
+		return err
+	}
+	if n >= len(r.Shards) || !r.Shards[n].wrote(s.Next) {
+		return fault.Transientf("another refresh of it runs")
+	}
+	return nil
 }
