@@ -117,11 +117,11 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	sources, err := a.sources(exports)
+	cohorts, err := a.cohorts(exports)
 	if err != nil {
 		return nil, err
 	}
-	cohorts, err := a.cohorts(exports)
+	sources, err := a.sources(exports, cohorts)
 	if err != nil {
 		return nil, err
 	}

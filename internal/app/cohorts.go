@@ -48,32 +48,81 @@ func (a *App) keeper(s config.Source) (cohort.Keeper, error) {
 		return cohort.Keeper{}, err
 	}
 	return cohort.Keeper{
-		Server: searcher, Journal: a.journal, Base: cmp.Or(s.ReferenceBase, s.URL), Now: a.now,
-		Log: a.log,
+		Server: searcher, Journal: a.journal, Memory: &cohort.Memory{},
+		Base: cmp.Or(s.ReferenceBase, s.URL), Now: a.now, Log: a.log,
 	}, nil
 }
 
-// Groups implements pipeline.Cohorts.
-func (c cohorts) Groups(ctx context.Context, name string) ([]string, error) {
+// Parts implements pipeline.Cohorts.
+func (c cohorts) Parts(ctx context.Context, name string) (out []pipeline.CohortPart, err error) {
 	of, ok := c.exports.Cohort(name)
 	if !ok {
 		return nil, unknownCohort(c.exports, name)
 	}
-	return c.keepers[of.Source].Groups(ctx, of.Definition)
+	parts, err := c.keepers[of.Source].Parts(ctx, of.Definition)
+	for _, p := range parts {
+		out = append(out, pipeline.CohortPart{Group: p.Group, Share: p.Share})
+	}
+	return out, err
 }
 
 // Members implements pipeline.Cohorts.
 func (c cohorts) Members(
-	ctx context.Context, name string, groups []string,
+	ctx context.Context, name string, parts []pipeline.CohortPart,
 ) (pipeline.Members, error) {
 	of, ok := c.exports.Cohort(name)
 	if !ok {
 		return nil, unknownCohort(c.exports, name)
 	}
 	members := pipeline.Members{}
-	err := c.keepers[of.Source].Members(ctx, name, groups,
-		func(patient string) { members[patient] = struct{}{} })
-	return members, err
+	for _, p := range parts {
+		if err := c.keepers[of.Source].Members(ctx, of.Definition, p.Group, p.Share,
+			func(patient string) { members[patient] = struct{}{} }); err != nil {
+			return nil, err
+		}
+	}
+	return members, nil
+}
+
+// shares returns the server of a plan. If the plan's cohort has no Groups, the server names the
+// patients of a share in each kick-off.
+func (c cohorts) shares(plan string, server pipeline.Server, o bulkfhir.Options) pipeline.Server {
+	for _, p := range c.exports.Plans {
+		of, ok := c.exports.Cohort(p.Cohort)
+		if p.Name == plan && ok && of.Groupless {
+			return shareServer{server, o, c.keepers[of.Source], of.Definition}
+		}
+	}
+	return server
+}
+
+// shareServer names patients in its kick-offs.
+type shareServer struct {
+	pipeline.Server
+	options    bulkfhir.Options
+	keeper     cohort.Keeper
+	definition cohort.Definition
+}
+
+// KickOff implements pipeline.Server. The ids of the patients are in this request, and in no record
+// of it.
+func (s shareServer) KickOff(ctx context.Context, r pipeline.Request) (pipeline.Accepted, error) {
+	if r.Share == 0 {
+		return s.Server.KickOff(ctx, r)
+	}
+	o := s.options
+	var err error
+	if o.Patients, err = s.keeper.Share(ctx, s.definition, r.Share); err != nil {
+		return pipeline.Accepted{}, &fault.Error{ // no job runs
+			Class: fault.Of(err), After: fault.After(err), Whose: fault.Whose(err),
+			Err: fmt.Errorf("%w: %w", pipeline.ErrUnavailable, err),
+		}
+	}
+	source, err := bulkfhir.New(o)
+	if err != nil {
+		return pipeline.Accepted{}, err
+	}
+	return source.KickOff(ctx, r)
 }
 
 func unknownCohort(e config.Exports, name string) error {

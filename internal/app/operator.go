@@ -165,7 +165,7 @@ func (a *App) sourceOf(ctx context.Context, plan string) (pipeline.Source, error
 	of, err := a.sources(config.Exports{
 		Sources:  map[string]config.Source{source.Name: source},
 		SourceOf: map[string]string{plan: source.Name}, PatientsOf: exports.PatientsOf,
-	})
+	}, cohorts{})
 	if err != nil {
 		return pipeline.Source{}, err
 	}

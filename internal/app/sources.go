@@ -17,7 +17,9 @@ import (
 
 // sources makes the FHIR servers of all plans. Plans of one source share a client and its knowledge
 // of the server; only a plan that names patients has its own client.
-func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Source, error), error) {
+func (a *App) sources(
+	exports config.Exports, of cohorts,
+) (func(plan string) (pipeline.Source, error), error) {
 	made := map[string]pipeline.Source{}
 	var faults []error
 	for name, s := range exports.Sources {
@@ -36,6 +38,11 @@ func (a *App) sources(exports config.Exports) (func(plan string) (pipeline.Sourc
 				continue
 			}
 			made[plan] = shared
+			if server := of.shares(plan, shared.Server, o); server != shared.Server {
+				with := shared
+				with.Server = server
+				made[plan] = with
+			}
 			if patients := exports.PatientsOf[plan]; len(patients) > 0 {
 				o.Patients = patients
 				if made[plan], err = bulkfhir.New(o); err != nil {

@@ -124,7 +124,7 @@ func TestSourcesOfPlans(t *testing.T) {
 		SourceOf:   map[string]string{"a": "clinic", "b": "ehr", "c": "ehr", "d": "ehr"},
 		PatientsOf: map[string][]string{"d": {"p1"}},
 	}
-	source, err := a.sources(exports)
+	source, err := a.sources(exports, cohorts{})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -150,7 +150,7 @@ func TestSourcesOfPlans(t *testing.T) {
 		s.URL = "ftp://nowhere"
 		exports.Sources[name] = s
 	}
-	_, err = a.sources(exports)
+	_, err = a.sources(exports, cohorts{})
 	var joined interface{ Unwrap() []error }
 	if !errors.As(err, &joined) || len(joined.Unwrap()) != 2 {
 		t.Errorf("%v, want the faults of both sources", err)

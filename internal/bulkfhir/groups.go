@@ -118,7 +118,7 @@ func (s *Searcher) writeRefused(a answer) error {
 	case http.StatusUnauthorized, http.StatusForbidden:
 		f.Remedy = "let this app's identity write Groups (Azure: deploy with cohorts, or the role FHIR Data Writer; SMART: the scope system/Group.cu)"
 	case http.StatusNotFound, http.StatusMethodNotAllowed, http.StatusNotImplemented:
-		f.Remedy = "this server takes no Group from clients: have its operators make one, and write its id as group"
+		f.Remedy = "this server takes no Group from clients: write groups: none (dialect bulk), or have its operators make a Group, and write its id as group"
 	default:
 		return err
 	}

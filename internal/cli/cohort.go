@@ -136,8 +136,12 @@ func cohortLines(x cohort.State) []string {
 	lines := []string{t.Render()}
 	if len(r.Shards) > 0 {
 		g := plainTable("group", "version", "members")
-		for _, shard := range r.Shards {
-			g.AppendRow(table.Row{shard.Group, shard.Version, shard.Members})
+		for i, shard := range r.Shards {
+			name := shard.Group
+			if r.Groupless {
+				name = fmt.Sprintf("share %d, without a Group", i+1)
+			}
+			g.AppendRow(table.Row{name, shard.Version, shard.Members})
 		}
 		lines = append(lines, g.Render())
 	}

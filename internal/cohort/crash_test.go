@@ -273,12 +273,12 @@ func TestAGroupWithoutMembersIsNotExported(t *testing.T) {
 	k := newKeeper(f, pipelinetest.NewMemoryJournal())
 	d := everybody
 	d.MaxShrink = 1
-	before, err := k.Groups(t.Context(), d)
+	before, err := k.Parts(t.Context(), d)
 	if err != nil {
 		t.Fatal(err)
 	}
 	f.patients = people(0, 2)
-	ids, err := k.Groups(t.Context(), d)
+	ids, err := k.Parts(t.Context(), d)
 	if err != nil || len(ids) > 2 || len(ids) == 0 || len(before) != 6 {
 		t.Errorf("%d Groups, then %d %v", len(before), len(ids), err)
 	}

@@ -55,6 +55,9 @@ type Definition struct {
 	Membership Membership
 	// GroupSize is the number of members of a Group when the cohort is made.
 	GroupSize int
+	// Groupless is set for a server that takes no Groups from us: the ids of the patients are in
+	// the kick-offs, in shares.
+	Groupless bool
 	// MaxShrink is the share of members, 0 to 1, that may leave at once.
 	MaxShrink float64
 }
@@ -140,6 +143,9 @@ func (d Definition) digest() string {
 	text := strings.Join([]string{
 		d.Search, d.Among, d.Group, string(cmp.Or(d.Match, MatchEver)),
 	}, "\n")
+	if d.Groupless {
+		text += "\ngroups: none"
+	}
 	sum := sha256.Sum256([]byte(text))
 	return hex.EncodeToString(sum[:12])
 }

@@ -17,8 +17,10 @@ type Keeper struct {
 	Journal records.Journal
 	// Base is the base URL of the server's absolute references.
 	Base string
-	Now  func() time.Time
-	Log  *slog.Logger
+	// Memory keeps evaluations for Share; nil keeps none.
+	Memory *Memory
+	Now    func() time.Time
+	Log    *slog.Logger
 }
 
 // Options change a refresh.
@@ -44,8 +46,10 @@ type Report struct {
 
 // Change reports what a refresh does to one Group.
 type Change struct {
-	Group   string `json:"group"`
-	Members int    `json:"members"`
+	Group string `json:"group,omitempty"`
+	// Share is the number of a share of patients without a Group, from 1.
+	Share   int `json:"share,omitempty"`
+	Members int `json:"members"`
 	// Does is created, updated, unchanged or kept.
 	Does string `json:"does"`
 	// Foreign is set if someone else had changed the members since our last write.
@@ -61,20 +65,20 @@ const (
 	Kept = "kept"
 )
 
-// Groups refreshes a cohort for an export, and returns the ids of its Groups. It may run again at
-// any time, also after a kill.
-func (k Keeper) Groups(ctx context.Context, d Definition) ([]string, error) {
+// Parts refreshes a cohort for an export, and returns its Groups, or shares, that have members. A
+// server may export everybody for a Group without any. Parts may run again at any time, also after
+// a kill.
+func (k Keeper) Parts(ctx context.Context, d Definition) (parts []Change, err error) {
 	r, err := k.Refresh(ctx, d, Options{})
 	if err != nil {
 		return nil, err
 	}
-	var ids []string
 	for _, g := range r.Groups {
 		if g.Members > 0 {
-			ids = append(ids, g.Group)
+			parts = append(parts, g)
 		}
 	}
-	return ids, nil
+	return parts, nil
 }
 
 // Refresh brings the Groups of a cohort up to date. Fixed cohorts are evaluated once, and then only
@@ -103,7 +107,7 @@ func (k Keeper) refresh(ctx context.Context, d Definition, o Options) (Report, e
 		return k.others(ctx, d, r, doc, o)
 	}
 	made := !doc.Value.MadeAt.IsZero()
-	if made && d.Membership == Fixed && !o.Force {
+	if made && d.Membership == Fixed && !o.Force && !d.Groupless {
 		return k.fixed(ctx, d, r, doc, o)
 	}
 	e := evaluation{server: k.Server, base: k.Base}
@@ -114,6 +118,12 @@ func (k Keeper) refresh(ctx context.Context, d Definition, o Options) (Report, e
 	r.Members, r.Found = len(ids), e.counts
 	if len(ids) == 0 {
 		return r, nobody(e.counts)
+	}
+	if d.Groupless {
+		return k.shares(ctx, d, r, doc, ids, o)
+	}
+	if doc.Value.Groupless {
+		doc.Value.Groupless, doc.Value.Shards = false, nil
 	}
 	return k.write(ctx, d, r, doc, ids, o)
 }
@@ -181,7 +191,7 @@ func (k Keeper) fixed(
 	if doc.Value.Definition != d.digest() {
 		return r, &fault.Error{
 			Class: fault.Permanent, Whose: fault.OurSetting,
-			Err:    errors.New("it is fixed, and its search has changed since it was made"),
+			Err:    errors.New("it is fixed, and its search, or where it is kept, has changed since it was made"),
 			Remedy: "write the earlier search again, give the new one another name, or replace the members: " + refreshCommand(d.Name),
 		}
 	}

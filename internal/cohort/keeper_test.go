@@ -37,9 +37,9 @@ func TestACohortIsFoundAndKept(t *testing.T) {
 		t.Errorf("the second time: %+v, %d writes", r, w.groupWrites)
 	}
 	w.expect("a", "c")
-	ids, err := w.keeper.Groups(t.Context(), d)
+	ids, err := w.keeper.Parts(t.Context(), d)
 	if err != nil || len(ids) != 1 {
-		t.Errorf("Groups: %v %v", ids, err)
+		t.Errorf("Parts: %v %v", ids, err)
 	}
 }
 
@@ -323,7 +323,7 @@ func TestAnotherSearchStopsAFixedCohort(t *testing.T) {
 	other := definition(func(d *cohort.Definition) {
 		d.Search = strings.Replace(d.Search, former, never, 1)
 	})
-	if text := w.refused(other); !strings.Contains(text, "its search has changed") {
+	if text := w.refused(other); !strings.Contains(text, "it is fixed, and its search") {
 		t.Errorf("refused with %q", text)
 	}
 	w.refresh(other, cohort.Options{Force: true})

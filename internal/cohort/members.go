@@ -5,19 +5,24 @@ import (
 	"fmt"
 )
 
-// Members calls each for every patient of Groups, as the server has them now. A patient of several
-// Groups comes several times.
+// Members calls each for every patient of one part of a cohort: a Group as the server has it now,
+// or a share, from 1.
 func (k Keeper) Members(
-	ctx context.Context, cohort string, groups []string, each func(patient string),
+	ctx context.Context, d Definition, group string, share int, each func(patient string),
 ) error {
-	for _, id := range groups {
-		g, err := k.Server.Group(ctx, id)
-		if err != nil {
-			return fmt.Errorf("cohort %s: read the members of Group %s: %w", cohort, id, err)
-		}
-		for _, patient := range g.Members {
+	if share > 0 {
+		ids, err := k.Share(ctx, d, share)
+		for _, patient := range ids {
 			each(patient)
 		}
+		return err
+	}
+	g, err := k.Server.Group(ctx, group)
+	if err != nil {
+		return fmt.Errorf("cohort %s: read the members of Group %s: %w", d.Name, group, err)
+	}
+	for _, patient := range g.Members {
+		each(patient)
 	}
 	return nil
 }

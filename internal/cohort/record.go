@@ -19,9 +19,11 @@ type Record struct {
 	Definition string     `json:"definition"`
 	Membership Membership `json:"membership"`
 	// Generation counts the divisions into Groups.
-	Generation int     `json:"generation,omitempty"`
-	Shards     []Shard `json:"groups"`
-	Members    int     `json:"members"`
+	Generation int `json:"generation,omitempty"`
+	// Groupless is set if the shards are shares of patients without a Group.
+	Groupless bool    `json:"groupless,omitempty"`
+	Shards    []Shard `json:"groups"`
+	Members   int     `json:"members"`
 	// MadeAt is when all Groups were written for the first time; zero before.
 	MadeAt time.Time `json:"madeAt,omitzero"`
 	// CheckedAt is the time of the last refresh, ChangedAt of the last one that changed the
@@ -38,7 +40,7 @@ type Record struct {
 
 // Shard is one Group of a cohort.
 type Shard struct {
-	Group   string `json:"group"`
+	Group   string `json:"group,omitempty"`
 	Version string `json:"version,omitempty"`
 	Members int    `json:"members"`
 	// Digest identifies the members that were written. Next identifies the members that a refresh
@@ -49,17 +51,6 @@ type Shard struct {
 
 // wrote reports whether the members with a digest are ours.
 func (s Shard) wrote(digest string) bool { return digest == s.Digest || digest == s.Next }
-
-// Groups lists the ids of the Groups that have members. A server may export everybody for a Group
-// without any.
-func (r Record) Groups() (ids []string) {
-	for _, s := range r.Shards {
-		if s.Members > 0 {
-			ids = append(ids, s.Group)
-		}
-	}
-	return ids
-}
 
 const folder = "cohorts/"
 

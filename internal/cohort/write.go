@@ -222,8 +222,8 @@ func (k Keeper) put(
 	return "", fault.Transientf("write Group %s: others were faster %d times", s.Group, putTries)
 }
 
-// stillOurs fails if another refresh has announced other members for a Group. Without it, the slower
-// of two refreshes would write older members over newer ones.
+// stillOurs fails if another refresh has announced other members for a Group. Without it, the
+// slower of two refreshes would write older members over newer ones.
 func (k Keeper) stillOurs(ctx context.Context, cohort string, n int, s Shard) error {
 	r, err := Read(ctx, k.Journal, cohort)
 	if err != nil {

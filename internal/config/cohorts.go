@@ -18,7 +18,8 @@ type Cohort struct {
 }
 
 var cohortKeys = []string{
-	"name", "source", "search", "among", "group", "match", "membership", "groupSize", "maxShrink",
+	"name", "source", "search", "among", "group", "match", "membership", "groups", "groupSize",
+	"maxShrink",
 }
 
 // Cohort returns a cohort by name; false if there is none.
@@ -52,7 +53,9 @@ func (r *reader) cohorts(e *Exports, list *ast.SequenceNode) {
 		membership := cohort.Fixed
 		if c.Group != "" {
 			membership = cohort.Tracking
-			for _, name := range []string{"membership", "match", "groupSize", "maxShrink"} {
+			for _, name := range []string{
+				"membership", "match", "groups", "groupSize", "maxShrink",
+			} {
 				if o.has(name) {
 					o.fault(name, "has no meaning with group: others maintain its members")
 					delete(o.fields, name)
@@ -65,6 +68,7 @@ func (r *reader) cohorts(e *Exports, list *ast.SequenceNode) {
 				c.GroupSize = size
 			}
 		}
+		c.Groupless = r.groupless(o, e.Sources[c.Source])
 		share, err := parsePercent(o.text("maxShrink", defaultMaxShrink))
 		if err != nil {
 			o.fault("maxShrink", "%w", err)
@@ -78,6 +82,34 @@ func (r *reader) cohorts(e *Exports, list *ast.SequenceNode) {
 		}
 		e.Cohorts = append(e.Cohorts, c)
 	}
+}
+
+// The values of groups.
+const (
+	groupsServer = "server"
+	groupsNone   = "none"
+)
+
+// groupless reads whether a cohort has no Groups.
+func (r *reader) groupless(o object, s Source) bool {
+	switch value := o.text("groups", groupsServer); value {
+	case groupsServer:
+		return false
+	case groupsNone:
+	default:
+		o.fault("groups", "%q: write server, or none for a server that takes no Groups", value)
+		return false
+	}
+	switch {
+	case s.Dialect != DialectBulk:
+		o.fault("groups", "a server of dialect %s takes no list of patients in place of a Group",
+			s.Dialect)
+	case s.Method == "GET":
+		o.fault("groups",
+			"patients travel by POST only, and method of source %s is GET: remove one of both",
+			s.Name)
+	}
+	return true
 }
 
 // planCohort reads the cohort of a plan, which implies its level.

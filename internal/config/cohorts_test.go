@@ -94,6 +94,11 @@ func TestFaultsOfCohorts(t *testing.T) {
 		{"group size", "{name: a, source: clinic, search: '" + search + "', groupSize: 5000}", "not a number from 1 to 4000"},
 		{"shrink", "{name: a, source: clinic, search: '" + search + "', maxShrink: 0.2}", "not a percentage"},
 		{"membership of a group", "{name: a, source: clinic, group: g, membership: fixed}", "others maintain its members"},
+		{
+			"no Groups on Azure", "{name: a, source: clinic, search: '" + search + "', groups: none}",
+			"takes no list of patients in place of a Group",
+		},
+		{"groups", "{name: a, source: clinic, search: '" + search + "', groups: some}", "write server, or none"},
 		{"source", "{name: a, search: '" + search + "'}", "source: is missing"},
 		{"name", "{name: A, source: clinic, search: '" + search + "'}", "a name has lower-case letters"},
 		{"key", "{name: a, source: clinic, search: '" + search + "', size: 4}", "unknown key size"},

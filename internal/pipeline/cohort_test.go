@@ -18,29 +18,33 @@ type gatedCohorts struct {
 	*gate
 }
 
-func (c gatedCohorts) Groups(ctx context.Context, _ string) ([]string, error) {
-	leave, err := c.enter(ctx, "cohorts groups")
+func (c gatedCohorts) Parts(ctx context.Context, _ string) ([]pipeline.CohortPart, error) {
+	leave, err := c.enter(ctx, "cohorts parts")
 	if err != nil {
 		return nil, err
 	}
 	ids, err := c.w.cohorts()
+	var parts []pipeline.CohortPart
+	for _, id := range ids {
+		parts = append(parts, pipeline.CohortPart{Group: id})
+	}
 	if err == nil {
 		err = leave(nil)
 	}
-	return ids, err
+	return parts, err
 }
 
 func (c gatedCohorts) Members(
-	ctx context.Context, _ string, groups []string,
+	ctx context.Context, _ string, parts []pipeline.CohortPart,
 ) (pipeline.Members, error) {
 	leave, err := c.enter(ctx, "cohorts members")
 	if err != nil {
 		return nil, err
 	}
 	members := pipeline.Members{}
-	for _, g := range groups {
+	for _, p := range parts {
 		for _, r := range c.w.server.data {
-			if strings.HasPrefix(r.ID, c.w.members[g]) {
+			if strings.HasPrefix(r.ID, c.w.members[p.Group]) {
 				members[r.ID] = struct{}{}
 			}
 		}

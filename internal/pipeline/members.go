@@ -17,11 +17,11 @@ import (
 // stepCohort is the step of an export that refreshes its cohort.
 const stepCohort = "cohort"
 
-// cohort returns the Groups that an export of a plan asks for, and writes the ids of their members
-// into the staging area; none for a plan without a cohort.
+// cohort returns the parts of a cohort that an export of a plan asks for, and writes the ids of
+// their members into the staging area; none for a plan without a cohort.
 func (st *starter) cohort(
 	ctx context.Context, plan Plan, export string,
-) ([]string, *records.Members, error) {
+) ([]CohortPart, *records.Members, error) {
 	switch {
 	case plan.Cohort == "":
 		return nil, nil, nil
@@ -29,15 +29,15 @@ func (st *starter) cohort(
 		return nil, nil, fault.Permanentf(
 			"plan %s exports cohort %s, and this program keeps no cohorts", plan.Name, plan.Cohort)
 	}
-	groups, err := st.Cohorts.Groups(ctx, plan.Cohort)
+	parts, err := st.Cohorts.Parts(ctx, plan.Cohort)
 	if err != nil {
 		return nil, nil, err
 	}
-	if len(groups) == 0 {
+	if len(parts) == 0 {
 		// Level group without a Group would export everybody.
 		return nil, nil, fault.Permanentf("cohort %s has no Group with members", plan.Cohort)
 	}
-	members, err := st.Cohorts.Members(ctx, plan.Cohort, groups)
+	members, err := st.Cohorts.Members(ctx, plan.Cohort, parts)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -51,7 +51,7 @@ func (st *starter) cohort(
 	if _, err := st.Lake.Put(ctx, Staging, file, strings.NewReader(ids)); err != nil {
 		return nil, nil, fmt.Errorf("write the members of cohort %s: %w", plan.Cohort, err)
 	}
-	return groups, &records.Members{Count: len(members), File: file}, nil
+	return parts, &records.Members{Count: len(members), File: file}, nil
 }
 
 // membersOf returns the members of an export's cohort; nil if it has none. The members of the last

@@ -158,12 +158,18 @@ type Server interface {
 
 // Cohorts keeps the Groups of cohorts at their servers.
 type Cohorts interface {
-	// Groups brings the Groups of a cohort up to date, and returns the ids of the Groups that have
-	// members, at least one. It may run again at any time, also after a kill; its errors name no
-	// patient.
-	Groups(ctx context.Context, cohort string) (ids []string, err error)
-	// Members reads the patients of Groups of a cohort.
-	Members(ctx context.Context, cohort string, groups []string) (Members, error)
+	// Parts brings the Groups of a cohort up to date, and returns the parts that have members, at
+	// least one. It may run again at any time, also after a kill; its errors name no patient.
+	Parts(ctx context.Context, cohort string) ([]CohortPart, error)
+	// Members reads the patients of parts of a cohort.
+	Members(ctx context.Context, cohort string, parts []CohortPart) (Members, error)
+}
+
+// CohortPart is the part of a cohort that one job exports: the members of a Group, or a share of
+// patients whom the source names in the kick-off.
+type CohortPart struct {
+	Group string
+	Share int // from 1; 0 for a Group
 }
 
 // Downloader reads the files of a server that keeps them.

@@ -9,17 +9,24 @@ import (
 )
 
 // requestsOf makes the jobs of an export: for a plan with a cohort, it makes them
-// for each of the Groups.
+// for each of the cohort's parts.
 func requestsOf(
-	plan Plan, groups []string, marks map[string]time.Time, window records.Window, till time.Time,
+	plan Plan, parts []CohortPart, marks map[string]time.Time, window records.Window,
+	till time.Time,
 ) []Request {
 	if plan.Cohort == "" {
 		return requests(plan, marks, window, till)
 	}
 	var jobs []Request
-	for _, group := range groups {
-		plan.Group = group
-		jobs = append(jobs, requests(plan, marks, window, till)...)
+	for _, part := range parts {
+		plan.Group, plan.Level = part.Group, LevelGroup
+		if part.Share > 0 {
+			plan.Level = LevelPatient
+		}
+		for _, r := range requests(plan, marks, window, till) {
+			r.Share = part.Share
+			jobs = append(jobs, r)
+		}
 	}
 	return jobs
 }

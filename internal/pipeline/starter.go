@@ -70,14 +70,14 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	if _, err := st.Warehouse.Ledger(ctx, plan.Schema, r.Current); err != nil {
 		return fmt.Errorf("export %s: open the warehouse: %w", r.Current, err)
 	}
-	groups, members, err := st.cohort(ctx, plan, r.Current)
+	parts, members, err := st.cohort(ctx, plan, r.Current)
 	if err != nil {
 		return st.notBegun(ctx, plan, r, stepCohort, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
 		Cohort: plan.Cohort, Members: members,
-		Jobs:        requestsOf(plan, groups, basis.marks, r.Window, till),
+		Jobs:        requestsOf(plan, parts, basis.marks, r.Window, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
 	if plan.Level == LevelSystem && !r.Window.Full {

@@ -139,7 +139,7 @@ func (c *cohortDemo) month(ctx context.Context, what string, joins, leaves int) 
 		check("rows of "+counted[typ], int(n[0].rows), len(c.loaded[typ]))
 	}
 	c.say("%s: %d members in %d Groups, %d joined, %d left; rows: %s", what, record.Members,
-		len(record.Groups()), record.Joins, record.Leaves, strings.Join(rows, ", "))
+		len(record.Shards), record.Joins, record.Leaves, strings.Join(rows, ", "))
 	return errors.Join(wrong...)
 }
 

@@ -21,6 +21,9 @@ type Request struct {
 	Since      time.Time
 	Till       time.Time
 	Deleted    bool // ask for deletes, if the server reports them
+	// Share is the number of the share of the plan's cohort whose patients the source names in the
+	// kick-off, for level patient; 0 if there is none.
+	Share int `json:",omitempty"`
 }
 
 // Exchange is a kick-off as sent and answered, for troubleshooting a server. It holds no token
