@@ -185,7 +185,8 @@ func TestExportsStartWidensTheWindow(t *testing.T) {
 		{[]string{"--since", "2026-01-31"}, records.Window{Since: january}, ""},
 		{
 			[]string{"--since=2026-01-31T09:30:00+01:00"},
-			records.Window{Since: january.Add(8*time.Hour + 30*time.Minute)}, "",
+			records.Window{Since: january.Add(8*time.Hour + 30*time.Minute)},
+			"",
 		},
 		{[]string{"--since", "31.1.2026"}, records.Window{}, "--since 31.1.2026: write a date such as"},
 		{[]string{"--since", "2026-01-31", "--full"}, records.Window{}, "exclude each other"},

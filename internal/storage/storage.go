@@ -44,26 +44,27 @@ func Join(faults []Fault) error {
 	return errors.Join(errs...)
 }
 
-// Parse returns the options of the texts of the settings; an empty text is the default.
+// Parse returns the options of the texts of the settings; an empty text leaves the default.
 func Parse(storage, distribute string, clusterBy []string) (o Options, faults []Fault) {
 	add := func(setting, format string, args ...any) {
 		faults = append(faults, Fault{setting, fmt.Errorf(format, args...)})
 	}
 	switch storage {
-	case "", "default":
+	case "":
 	case "columnstore":
 		o.Columnstore = true
 	default:
 		add(SettingStorage,
-			"%q: write columnstore, which stores tables by columns, or default", storage)
+			"%q: write columnstore, which stores tables by columns, or leave it out", storage)
 	}
 	switch distribute {
-	case "", "resource":
+	case "":
 	case "patient":
 		o.ByPatient = true
 	default:
 		add(SettingDistribute,
-			"%q: write patient, which distributes rows by their patient, or resource", distribute)
+			"%q: write patient, which distributes rows by their patient, or leave it out",
+			distribute)
 	}
 	columns := map[string]int{}
 	for _, name := range clusterBy {

@@ -30,6 +30,10 @@ func TestColumnstoreByTheConnectionString(t *testing.T) {
 				columnstore {
 			t.Errorf("%q: a columnstore: %t\n%s", parameter, is, out)
 		}
+		if code, _, errs := run(t, "tables", "maintain", "--schema", "fhir", "--to",
+			server.URL("someone", "secret", "pool")+parameter); code != 0 {
+			t.Errorf("%q: maintain: exit code %d:\n%s", parameter, code, errs)
+		}
 		for _, c := range db.Content("fhir")["condition"].Columns {
 			if columnstore && strings.HasSuffix(c.Type, "(max)") {
 				t.Errorf("column %s is %s", c.Name, c.Type)

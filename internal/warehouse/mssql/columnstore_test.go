@@ -350,7 +350,9 @@ func TestDistributionAndColumnstoreOfTablesThatAreThere(t *testing.T) {
 		},
 		{tsql.Fabric, storage.Options{}, storage.Options{}, "", ""},
 		{
-			tsql.Dedicated, storage.Options{ByPatient: true}, storage.Options{ByPatient: true},
+			tsql.Dedicated,
+			storage.Options{ByPatient: true},
+			storage.Options{ByPatient: true},
 			"", "",
 		},
 		{
@@ -406,6 +408,39 @@ func TestColumnstoreWithoutItsSetting(t *testing.T) {
 			if !ok && !strings.Contains(fmt.Sprint(err), want) {
 				t.Errorf("%s: no %q in %v", engine, want, err)
 			}
+		}
+	}
+}
+
+// A table that was dropped is made again by a rebuild in place, as the settings say.
+func TestColumnstoreAfterARebuildOfADroppedTable(t *testing.T) {
+	t.Parallel()
+	for engine, o := range map[tsql.Engine]storage.Options{
+		tsql.Dedicated: {Columnstore: true}, tsql.Fabric: {ClusterBy: []string{"patient.code"}},
+	} {
+		w := &world{store: newStore(t, engine, nil), lake: pipelinetest.NewMemoryLake(now)}
+		lines := shortTexts("a") + shortTexts("b")
+		b := w.prepareFor(t, classViews, "Patient", "plan-0", lines)
+		if err := w.openAt(t, w.lake, classViews.Tables, now).Commit(t.Context(), b); err != nil {
+			t.Fatal(err)
+		}
+		const drop = "DROP TABLE [fhir].[patient]"
+		if _, err := w.db.Session("pool").Batch(t.Context(), drop, nil); err != nil {
+			t.Fatal(err)
+		}
+		views := storedViews(o)
+		b = w.prepareFor(t, views, "Patient", "load-1", lines)
+		b.ViewSet = 2
+		left, err := rebuild(t, w.openAt(t, w.lake, views.Tables, now), b)
+		if err != nil || left != 0 {
+			t.Fatalf("%s: %d left, %v", engine, left, err)
+		}
+		is, _, by := w.db.Placed("fhir", "patient")
+		if is != o.Columnstore || len(by) != len(o.ClusterBy) {
+			t.Errorf("%s: a columnstore: %t, clustered by %q", engine, is, by)
+		}
+		if d := cmp.Diff(w.modelOfViews(t, views, b), w.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-want +got):\n%s", engine, d)
 		}
 	}
 }

@@ -351,6 +351,7 @@ func TestTheParametersOfSnapshots(t *testing.T) {
 		"database=x&snapshot=often":                    "host/x: snapshot is the number of parts",
 		"database=x&snapshot=20&snapshotGrace=30m":     "at least 1h",
 		"database=x&snapshotGrace=2h":                  "has no meaning without snapshot=PARTS",
+		"database=x&storage=columnstore":               "storage has no meaning: the pool has no tables",
 		"snapshot=20":                                  "names no database",
 		"database=x&snapshot=20;":                      "do not parse",
 		"database=x&snapshot=20&fedauth=activedefault": "is unknown",

@@ -109,6 +109,9 @@ func (t Target) Widen(there Catalog) []Statement {
 			}
 			c.Name = got.Column
 			c.Type = got.widened(c.Type)
+			if table.Columnstore && got.Length != -1 {
+				c.Type = strings.Replace(c.Type, "(max)", "("+strconv.Itoa(mostCharacters)+")", 1)
+			}
 			out = append(out, release(t, table, c.Name)...)
 			out = append(out, Statement{
 				StepWiden + table.Name + "." + c.Name,
