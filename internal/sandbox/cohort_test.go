@@ -16,22 +16,29 @@ import (
 // kinds of server.
 func TestDemoOfACohort(t *testing.T) {
 	azuritetest.Tools(t)
-	for _, source := range []string{sandbox.SourceAzure, sandbox.SourceBulk} {
-		t.Run(source, func(t *testing.T) {
+	for name, o := range map[string]sandbox.Options{
+		"azure":                {Source: sandbox.SourceAzure},
+		"bulk":                 {Source: sandbox.SourceBulk},
+		"bulk, without Groups": {Source: sandbox.SourceBulk, WithoutGroups: true},
+	} {
+		t.Run(name, func(t *testing.T) {
 			var out strings.Builder
 			var log lockedBuilder
+			o.Root, o.Dir, o.Cohort, o.Now = root, t.TempDir(), sandbox.FormerSmokers, time.Now
+			o.HandlerOutput, o.Engines = &log, local.Engines()
+			o.Log = slog.New(slog.DiscardHandler)
 			err := sandbox.Demo{
-				World: sandbox.Options{
-					Root: root, Dir: t.TempDir(), Source: source, Cohort: sandbox.FormerSmokers,
-					Now: time.Now, HandlerOutput: &log, Engines: local.Engines(),
-					Log: slog.New(slog.DiscardHandler),
-				},
+				World:    o,
 				Patients: 96, Seed: 3, Out: &out, Patience: 5 * time.Minute,
 			}.Run(t.Context())
 			if err != nil {
 				t.Fatalf("%v\n%s", err, out.String())
 			}
-			for _, want := range []string{"in 3 Groups", "1 joined, 1 left", "demo: ok"} {
+			wants := []string{"in 3 Groups", "1 joined, 1 left", "demo: ok"}
+			if o.WithoutGroups {
+				wants = []string{"in 3 shares", "demo: ok"}
+			}
+			for _, want := range wants {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("no %q in\n%s", want, out.String())
 				}

@@ -103,6 +103,7 @@ func (c *common) world(out io.Writer) (o Options, done func(), err error) {
 func demoCommand(out io.Writer) *cobra.Command {
 	var c common
 	var stop, cohort string
+	var withoutGroups bool
 	cmd := &cobra.Command{
 		Use: "demo", Short: "One full export, changes, one incremental export, and the comparison with a fresh load", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -112,12 +113,15 @@ func demoCommand(out io.Writer) *cobra.Command {
 			if cohort != "" && cohort != FormerSmokers {
 				return fmt.Errorf("--cohort %s: only %s is known", cohort, FormerSmokers)
 			}
+			if withoutGroups && (cohort == "" || c.source != SourceBulk) {
+				return errors.New("--without-groups needs --cohort and --source bulk")
+			}
 			o, done, err := c.world(out)
 			if err != nil {
 				return err
 			}
 			defer done()
-			o.Cohort = cohort
+			o.Cohort, o.WithoutGroups = cohort, withoutGroups
 			return Demo{
 				World: o, Data: c.data, Patients: c.patients, Seed: c.seed,
 				StopFull: stop == "full",
@@ -128,6 +132,8 @@ func demoCommand(out io.Writer) *cobra.Command {
 	c.flags(cmd, ".demo")
 	c.sourceFlag(cmd)
 	cmd.Flags().StringVar(&stop, "stop", "", "full: end after the full export")
+	cmd.Flags().BoolVar(&withoutGroups, "without-groups", false,
+		"the FHIR server refuses Groups: the kick-offs name the patients of the cohort")
 	cmd.Flags().StringVar(&cohort, "cohort", "", FormerSmokers+
 		": export this cohort instead of everything; then one patient leaves it and one joins")
 	return cmd

@@ -80,6 +80,9 @@ func (w *World) plans() string {
 	cohorts, scope := "", "level: system"
 	if w.options.Cohort != "" {
 		cohorts, scope = cohortText, "cohort: "+w.options.Cohort
+		if w.options.WithoutGroups {
+			cohorts += "    groups: none\n"
+		}
 	}
 	return fmt.Sprintf(`version: 1
 sources:

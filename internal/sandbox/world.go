@@ -7,6 +7,7 @@ import (
 	"io"
 	"log/slog"
 	"maps"
+	"net/http"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -44,6 +45,9 @@ type Options struct {
 	// Cohort is FormerSmokers for a plan that exports this cohort; empty for a plan at system
 	// level.
 	Cohort string
+	// WithoutGroups makes the FHIR server refuse Groups: the kick-offs name the patients of the
+	// cohort. It needs SourceBulk.
+	WithoutGroups bool
 	// Store is the FHIR server's data.
 	Store *store.Store
 	// Settings are added to the handler's own settings, and override them.
@@ -190,6 +194,9 @@ func (w *World) startFHIRServer(client *azblob.Client) (err error) {
 		if o, err = w.bulkOptions(); err != nil {
 			return err
 		}
+	}
+	if w.options.WithoutGroups {
+		o.GroupWrites = http.StatusForbidden
 	}
 	o.Store, o.Now, o.Log, o.PollsBeforeDone, o.MaxCount = w.options.Store, w.options.Now,
 		w.options.Log, 1, w.options.MaxCount

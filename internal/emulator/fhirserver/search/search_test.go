@@ -12,7 +12,7 @@ import (
 
 func TestTokensMatchAsFHIRSaysTheyDo(t *testing.T) {
 	t.Parallel()
-	const line = `{"resourceType":"Observation","id":"Ab","status":"final","subject":{"reference":"Patient/p"},` +
+	const line = `{"resourceType":"Observation","id":"Ab","status":"final","effectiveDateTime":"2024-05-01","subject":{"reference":"Patient/p"},` +
 		`"code":{"coding":[{"system":"http://x","code":"0"},{"system":"http://loinc.org","code":"72166-2"}]},"valueCodeableConcept":{"coding":[{"code":"8517006"}]}}`
 	tests := []struct {
 		name, value string
@@ -32,6 +32,12 @@ func TestTokensMatchAsFHIRSaysTheyDo(t *testing.T) {
 		{"patient", "p", true},
 		{"subject", "Patient/p", true},
 		{"subject", "Patient/P", false},
+		{"date", "2024-05-01", true},
+		{"date", "2024", true},
+		{"date", "ge2024-05-01", true},
+		{"date", "gt2024-05-01", false},
+		{"date", "le2024-04", false},
+		{"date", "lt2025", true},
 	}
 	for _, tt := range tests {
 		q := search.New("Observation")
