@@ -24,7 +24,15 @@ import (
 type olderSession struct{ sqlserver.Session }
 
 func older(text string) string {
-	return strings.NewReplacer("[fhir_load]", "[fhir]", "'fhir_load'", "'fhir'").Replace(text)
+	text = strings.NewReplacer("[fhir_load]", "[fhir]", "'fhir_load'", "'fhir'").Replace(text)
+	if !strings.Contains(text, "[_ledger]") {
+		return text
+	}
+	// Its ledger counts no clipped texts.
+	return strings.NewReplacer(
+		",\n  [clipped] bigint NULL", "", ", [clipped])", ")", ", f.[clipped]\n", "\n",
+		"ALTER TABLE [fhir].[_ledger] ADD [clipped] bigint NULL", "SELECT 1 AS [n]",
+	).Replace(text)
 }
 
 func (s olderSession) Batch(

@@ -2,6 +2,7 @@ package statements
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"fhirsynapse/internal/fault"
@@ -125,16 +126,17 @@ func (t Moving) guard() Statement {
 	return Statement{"guard", t.create(g)}
 }
 
-// mergeLedger adds the files that an older version has committed since the ledger was moved.
+// mergeLedger adds the files that an older version has committed since the ledger was moved. That
+// version clips nothing.
 func (t Moving) mergeLedger(from Table) Statement {
 	ledger := t.ledger(t.Schema)
+	names := slices.DeleteFunc(ledger.names(), func(name string) bool {
+		return name == clippedColumn
+	})
 	return Statement{
 		"merge ledger",
-		"INSERT INTO " + ledger.quoted() + " (" + list("", ledger.names()) + ")\nSELECT " + list(
-			"l",
-			ledger.names(),
-		) +
-			"\nFROM " + from.quoted() + " AS l\nLEFT JOIN " + ledger.quoted() +
+		"INSERT INTO " + ledger.quoted() + " (" + list("", names) + ")\nSELECT " +
+			list("l", names) + "\nFROM " + from.quoted() + " AS l\nLEFT JOIN " + ledger.quoted() +
 			" AS m ON m.[file_key] = l.[file_key]\nWHERE m.[file_key] IS NULL",
 	}
 }
