@@ -59,6 +59,8 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 		"sqlserver: create the user from this `GUID`, the client id of the identity, without a look-up in Entra ID")
 	flags.BoolVar(&f.Login, "login", false, "sqlserver: create users for SQL logins of these names")
 	flags.BoolVar(&f.Rebuild, "rebuild", false, "sqlserver: also grant what load --rebuild needs")
+	flags.BoolVar(&f.Move, "move", false,
+		"also grant what the first commit after an upgrade needs to move the tables of an older version")
 	flags.StringVar(&f.Published, "published", "",
 		"synapse-serverless: the container of the published lines, as the `URL` https://ACCOUNT.dfs.core.windows.net/CONTAINER")
 	flags.BoolVar(&f.Snapshots, "snapshots", false,

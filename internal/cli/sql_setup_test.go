@@ -41,6 +41,11 @@ func TestSetupIsPrinted(t *testing.T) {
 			[]string{"CREATE USER"},
 		},
 		"a client id": {"--engine sqlserver --principal x --client-id 00112233-4455-6677-8899-aabbccddeeff", []string{"WITH SID = 0x33221100554477668899AABBCCDDEEFF, TYPE = E"}, []string{"EXTERNAL PROVIDER"}},
+		"a move": {
+			"--engine fabric --principal x --move",
+			[]string{"GRANT CONTROL ON SCHEMA::[fhir] TO [x]", "REVOKE CONTROL"},
+			nil,
+		},
 		"logins": {
 			"--engine sqlserver --principal x --login --rebuild",
 			[]string{"CREATE USER [x] FOR LOGIN [x]", "GRANT CREATE SCHEMA TO [x]"},

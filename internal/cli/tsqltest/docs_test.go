@@ -71,6 +71,7 @@ func TestTheRightsOfTheDocumentation(t *testing.T) {
 		s := setup.Setup{
 			Engine: e, Principal: "x", Schema: "fhir", Database: "fhir",
 			Rebuild: e == tsql.SQLServer, Snapshots: e == tsql.Serverless,
+			Move: e != tsql.Serverless,
 		}
 		if e == tsql.Serverless {
 			s.Published = publishedURL

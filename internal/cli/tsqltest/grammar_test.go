@@ -54,6 +54,8 @@ func setupScripts(t *testing.T) []script {
 			}
 			if e == tsql.Serverless {
 				s.Published, s.Snapshots = publishedURL, options&2 != 0
+			} else {
+				s.Move = options&2 != 0
 			}
 			if e == tsql.SQLServer {
 				s.Rebuild, s.Login = options&2 != 0, options&4 != 0

@@ -47,13 +47,18 @@ func (w *core) maintain(
 	ctx context.Context, t statements.Target, done map[string]bool, begin func(string),
 ) error {
 	var there statements.Catalog
-	var rebuilt []statements.Statement
+	var rebuilt, missing []statements.Statement
 	err := w.pool.Again(ctx, func(int) error {
 		return w.with(ctx, func(s session) (err error) {
 			if there, err = s.catalog(ctx, t); err != nil {
 				return err
 			}
-			rebuilt, err = w.rebuilt(ctx, s, t, there)
+			if rebuilt, err = w.rebuilt(ctx, s, t, there); err != nil || !t.HasHead(there) {
+				return err
+			}
+			of := statements.Existing(t, there)
+			of.Layout, err = s.layout(ctx, of)
+			missing = statements.Missing(of, there)
 			return err
 		})
 	})
@@ -70,7 +75,7 @@ func (w *core) maintain(
 			return err
 		}
 	}
-	return w.each(ctx, rebuilt)
+	return w.each(ctx, append(missing, rebuilt...))
 }
 
 // each runs statements one after the other, each with tries of its own.

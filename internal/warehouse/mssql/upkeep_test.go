@@ -101,16 +101,22 @@ func TestStatisticsTellOfWaste(t *testing.T) {
 	if !slices.Equal(got, []string{want}) {
 		t.Errorf("notices %q, want %q", got, want)
 	}
+	w.must(t, "DROP STATISTICS [fhir].[patient].[by_code]")
 	maintainer, ok := mssql.Engine(tsql.Dedicated).(warehouse.Maintainer)
 	if !ok {
 		t.Fatal("no maintainer")
 	}
 	m := warehouse.Maintenance{
-		Schema: "fhir", Tables: []flatten.Table{coded}, Begin: func(string) {},
+		Schema: "fhir", Tables: []flatten.Table{coded, {
+			Name: "patient_later", Resource: "Patient", Columns: coded.Columns,
+		}}, Begin: func(string) {},
 	}
 	address := w.server.URL("someone", "secret", "pool")
 	if err := maintainer.Maintain(context.WithoutCancel(t.Context()), address, m); err != nil {
 		t.Fatal(err)
+	}
+	if got := w.made(); !slices.Equal(got, allOf(tsql.Dedicated)) {
+		t.Errorf("statistics after the maintenance: %q", got)
 	}
 	if got := w.loadAt(t, start.Add(3*time.Hour), "plan-4", "a"); len(got) > 0 {
 		t.Errorf("notices after the rebuild: %q", got)

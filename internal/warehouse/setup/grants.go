@@ -29,10 +29,22 @@ const sharedName = "fhirsynapse"
 
 // loaderRights returns the rights of the loading principal.
 func (s Setup) loaderRights() []right {
+	rights := s.usualRights()
+	if s.Move {
+		rights = append(rights, right{
+			"CONTROL", onSchema,
+			"The first commit of this version moves the ledger, the heads and the locks of an older one by ALTER SCHEMA TRANSFER, which needs CONTROL on each of them. Take it back when the schema has none of them any more: REVOKE CONTROL ON SCHEMA::" +
+				tsql.Quote(s.Schema) + " FROM " + tsql.Quote(s.Principal) + ".",
+		})
+	}
+	return rights
+}
+
+func (s Setup) usualRights() []right {
 	switch s.Engine {
 	case tsql.SQLServer:
 		rights := append(
-			s.tables("Creates the tables and their indexes, adds the columns of a changed view."),
+			s.tables("Creates the tables and their indexes, adds and widens columns, maintains indexes and statistics."),
 			right{"SELECT", onLoadSchema, readsOwn},
 			right{
 				"INSERT", onLoadSchema,
@@ -51,7 +63,7 @@ func (s Setup) loaderRights() []right {
 		return rights
 	case tsql.Dedicated:
 		return s.copying(
-			"Creates the tables and their statistics, adds the columns of a changed view.")
+			"Creates the tables, adds and widens columns, creates and updates statistics, rebuilds the heaps.")
 	case tsql.Fabric:
 		return s.copying("Creates the tables, adds the columns of a changed view.")
 	default:

@@ -243,6 +243,11 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 				granted(s, s.Principal))
 		}
 	}
+	s := usual(tsql.Fabric)
+	without := granted(s, s.Principal)
+	s.Move = true
+	compare(t, "fabric with --move", append(without, "CONTROL ON SCHEMA::[fhir]"),
+		granted(s, s.Principal))
 	v, _ := patient(t)
 	steps, texts, err := serverless.Script("fhir", v)
 	if err != nil {
@@ -254,7 +259,7 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 			commit = append(commit, text)
 		}
 	}
-	s := usual(tsql.Serverless)
+	s = usual(tsql.Serverless)
 	// VIEW DEFINITION shows credentials and data sources in the catalog.
 	compare(t, "serverless", append(needed(t, commit), "VIEW DEFINITION"), granted(s, s.Principal))
 	s.Snapshots = true

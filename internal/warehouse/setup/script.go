@@ -185,7 +185,7 @@ func (s Setup) Command() string {
 	for _, f := range []struct {
 		name string
 		on   bool
-	}{{"login", s.Login}, {"snapshots", s.Snapshots}, {"rebuild", s.Rebuild}} {
+	}{{"login", s.Login}, {"snapshots", s.Snapshots}, {"rebuild", s.Rebuild}, {"move", s.Move}} {
 		if f.on {
 			args = append(args, "--"+f.name)
 		}

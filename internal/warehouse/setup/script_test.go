@@ -41,6 +41,7 @@ func setups() map[string]setup.Setup {
 		s.Principal, s.Schema, s.Database, s.Readers = "it's [my] 100 % func", "nightly_2",
 			"data]base", []string{"Analysts", "jane@example.org"}
 		s.Rebuild, s.Snapshots = e == tsql.SQLServer, e == tsql.Serverless
+		s.Move = e != tsql.Serverless
 		out[string(e)+"-options"] = s
 	}
 	byID, byLogin := usual(tsql.SQLServer), usual(tsql.SQLServer)
@@ -189,6 +190,9 @@ func TestWhatIsWrongIsToldTogether(t *testing.T) {
 				"--snapshots has a meaning",
 			},
 		},
+		"tables of a pool without tables": {func(s *setup.Setup) {
+			s.Engine, s.Published, s.Move = tsql.Serverless, published, true
+		}, []string{"--move has no meaning"}},
 		"no container": {func(s *setup.Setup) {
 			s.Engine = tsql.Serverless
 		}, []string{"--published is missing"}},

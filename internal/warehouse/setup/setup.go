@@ -48,6 +48,8 @@ type Setup struct {
 	Snapshots bool
 	// Rebuild grants the rights for fhirsynapse load --rebuild on SQL Server.
 	Rebuild bool
+	// Move grants the right to move the tables of an older version to the schema of the loader.
+	Move bool
 }
 
 // The defaults of the command line.
@@ -134,6 +136,9 @@ func (s Setup) options() []error {
 	}
 	if s.Rebuild && s.Engine != tsql.SQLServer {
 		fault("--rebuild has a meaning with --engine sqlserver only: the other engines need no further right for it, leave it out")
+	}
+	if s.Move && s.Engine == tsql.Serverless {
+		fault("--move has no meaning with --engine synapse-serverless, which has no tables: leave it out")
 	}
 	if s.Snapshots && s.Engine != tsql.Serverless {
 		fault("--snapshots has a meaning with --engine synapse-serverless only: leave it out")

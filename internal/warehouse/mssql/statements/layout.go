@@ -178,7 +178,7 @@ func sought(v flatten.Table) [][]string {
 		}
 	}
 	var out [][]string
-	for _, name := range []string{"patient_id", "encounter_id"} {
+	for _, name := range []string{"id", "patient_id", "encounter_id"} {
 		if class[name] == sof.Key {
 			out = append(out, []string{name})
 		}
@@ -222,6 +222,9 @@ func keyBytes(typ string) int {
 // indexName returns the name of an index or of statistics of ours. It is unique in its table.
 func indexName(prefix, column string) string {
 	const most = 128
+	if prefix == statisticsPrefix && strings.EqualFold(column, "id") {
+		return prefix + "key" // by_id is on _id
+	}
 	name := prefix + strings.TrimPrefix(column, "_")
 	return name[:min(len(name), most)]
 }
@@ -265,6 +268,14 @@ func Missing(t Target, there Catalog) []Statement {
 		}
 	}
 	return out
+}
+
+// Existing returns the target with the views that have tables.
+func Existing(t Target, there Catalog) Target {
+	t.Views = slices.DeleteFunc(slices.Clone(t.Views), func(v flatten.Table) bool {
+		return !there.has(t.view(t.Schema, v))
+	})
+	return t
 }
 
 func missingIndexes(table Table, there Catalog, l Layout) (out []Statement) {

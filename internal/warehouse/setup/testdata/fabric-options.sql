@@ -5,7 +5,7 @@
 --   reads:    Analysts, jane@example.org, by the role nightly_2_reader
 --
 -- Read it, then run it as an administrator:
---   fhirsynapse sql setup --engine fabric --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org | sqlcmd -G -b -S NAME.datawarehouse.fabric.microsoft.com -d 'data]base'
+--   fhirsynapse sql setup --engine fabric --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --move | sqlcmd -G -b -S NAME.datawarehouse.fabric.microsoft.com -d 'data]base'
 --
 -- Needed besides, and no SQL:
 --   The permission Read on the warehouse for it's [my] 100 % func and for each reader (share the
@@ -81,6 +81,12 @@ GO
 
 -- COPY INTO needs it besides INSERT.
 GRANT ADMINISTER DATABASE BULK OPERATIONS TO [it's [my]] 100 % func];
+GO
+
+-- The first commit of this version moves the ledger, the heads and the locks of an older one by
+-- ALTER SCHEMA TRANSFER, which needs CONTROL on each of them. Take it back when the schema has none
+-- of them any more: REVOKE CONTROL ON SCHEMA::[nightly_2] FROM [it's [my]] 100 % func].
+GRANT CONTROL ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.

@@ -68,7 +68,7 @@ GO
 GRANT DELETE ON SCHEMA::[fhir] TO [my-function];
 GO
 
--- Creates the tables and their indexes, adds the columns of a changed view.
+-- Creates the tables and their indexes, adds and widens columns, maintains indexes and statistics.
 GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
 GO
 

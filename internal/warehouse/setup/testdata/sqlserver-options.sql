@@ -5,8 +5,8 @@
 --   reads:    Analysts, jane@example.org, by the role nightly_2_reader
 --
 -- Read it, then run it as an administrator:
---   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --part master | sqlcmd -G -b -S HOST -d master
---   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --part database | sqlcmd -G -b -S HOST -d 'data]base'
+--   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --move --part master | sqlcmd -G -b -S HOST -d master
+--   fhirsynapse sql setup --engine sqlserver --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --rebuild --move --part database | sqlcmd -G -b -S HOST -d 'data]base'
 
 -- ==== Part master, run in the database master ====
 
@@ -69,7 +69,7 @@ GO
 GRANT DELETE ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
--- Creates the tables and their indexes, adds the columns of a changed view.
+-- Creates the tables and their indexes, adds and widens columns, maintains indexes and statistics.
 GRANT ALTER ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
@@ -96,6 +96,12 @@ GO
 -- load --rebuild builds tables in the schemas [_rebuild_nightly_2] and [_rebuild_nightly_2_load],
 -- which it creates, owns and drops; those tables then take the place of the old ones.
 GRANT CREATE SCHEMA TO [it's [my]] 100 % func];
+GO
+
+-- The first commit of this version moves the ledger, the heads and the locks of an older one by
+-- ALTER SCHEMA TRANSFER, which needs CONTROL on each of them. Take it back when the schema has none
+-- of them any more: REVOKE CONTROL ON SCHEMA::[nightly_2] FROM [it's [my]] 100 % func].
+GRANT CONTROL ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.

@@ -5,8 +5,8 @@
 --   reads:    Analysts, jane@example.org, by the role nightly_2_reader
 --
 -- Read it, then run it as an administrator:
---   fhirsynapse sql setup --engine synapse-dedicated --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --part master | sqlcmd -G -b -S WORKSPACE.sql.azuresynapse.net -d master
---   fhirsynapse sql setup --engine synapse-dedicated --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --part database | sqlcmd -G -b -S WORKSPACE.sql.azuresynapse.net -d 'data]base'
+--   fhirsynapse sql setup --engine synapse-dedicated --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --move --part master | sqlcmd -G -b -S WORKSPACE.sql.azuresynapse.net -d master
+--   fhirsynapse sql setup --engine synapse-dedicated --principal 'it'\''s [my] 100 % func' --schema nightly_2 --database 'data]base' --reader Analysts --reader jane@example.org --move --part database | sqlcmd -G -b -S WORKSPACE.sql.azuresynapse.net -d 'data]base'
 --
 -- Needed besides, and no SQL:
 --   Storage Blob Data Reader on the staging container for the managed identity of the workspace:
@@ -62,7 +62,7 @@ GO
 GRANT DELETE ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
--- Creates the tables and their statistics, adds the columns of a changed view.
+-- Creates the tables, adds and widens columns, creates and updates statistics, rebuilds the heaps.
 GRANT ALTER ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
@@ -93,6 +93,12 @@ GO
 
 -- COPY INTO needs it besides INSERT.
 GRANT ADMINISTER DATABASE BULK OPERATIONS TO [it's [my]] 100 % func];
+GO
+
+-- The first commit of this version moves the ledger, the heads and the locks of an older one by
+-- ALTER SCHEMA TRANSFER, which needs CONTROL on each of them. Take it back when the schema has none
+-- of them any more: REVOKE CONTROL ON SCHEMA::[nightly_2] FROM [it's [my]] 100 % func].
+GRANT CONTROL ON SCHEMA::[nightly_2] TO [it's [my]] 100 % func];
 GO
 
 -- The role for people and programs that read. It has no member unless --reader names one.

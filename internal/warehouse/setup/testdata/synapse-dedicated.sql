@@ -62,7 +62,7 @@ GO
 GRANT DELETE ON SCHEMA::[fhir] TO [my-function];
 GO
 
--- Creates the tables and their statistics, adds the columns of a changed view.
+-- Creates the tables, adds and widens columns, creates and updates statistics, rebuilds the heaps.
 GRANT ALTER ON SCHEMA::[fhir] TO [my-function];
 GO
 
