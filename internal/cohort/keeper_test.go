@@ -267,6 +267,20 @@ func TestAGroupThatOthersChanged(t *testing.T) {
 			t.Error("the log does not tell")
 		}
 	})
+	t.Run("and that was deleted is made again with tracking", func(t *testing.T) {
+		t.Parallel()
+		w := newWorld(t)
+		w.status("a", former, "2020")
+		d := definition(tracking)
+		w.refresh(d)
+		if _, err := w.store.Delete("Group", "cohort-former-smokers-001", w.now); err != nil {
+			t.Fatal(err)
+		}
+		if r := w.refresh(d); !r.Groups[0].Foreign || r.Groups[0].Does != cohort.Created {
+			t.Errorf("the report is %+v", r)
+		}
+		w.expect("a")
+	})
 	t.Run("stops a fixed cohort", func(t *testing.T) {
 		t.Parallel()
 		w := newWorld(t)

@@ -67,6 +67,9 @@ func parseQuery(text string) (q query, errs []error) {
 		case name == "" || value == "":
 			errs = append(errs, errors.New(
 				"has a criterion without a name or a value: a server may ignore it and answer with everybody"))
+		case strings.TrimSpace(name) != name || strings.TrimSpace(decoded) != decoded:
+			errs = append(errs, fmt.Errorf("%s has a space or a line break at its begin or end",
+				strings.TrimSpace(name)))
 		case err != nil:
 			errs = append(errs, fmt.Errorf("%s: its value has a %% that begins no character: write %%25", name))
 		case no:

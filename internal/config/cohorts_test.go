@@ -85,6 +85,7 @@ func TestFaultsOfCohorts(t *testing.T) {
 		{"_sort", "{name: a, source: clinic, search: 'Observation?code=a&_sort=date'}", "_sort can break pages"},
 		{"empty value", "{name: a, source: clinic, search: 'Observation?code='}", "answer with everybody"},
 		{"percent", "{name: a, source: clinic, search: 'Observation?code=5%'}", "write %25"},
+		{"space", "{name: a, source: clinic, search: 'Observation?code=a &status=final'}", "code has a space or a line break"},
 		{"match", "{name: a, source: clinic, search: '" + search + "', match: newest}", "write ever or latest"},
 		{"latest of others", "{name: a, source: clinic, search: 'Condition?code=a', match: latest}", "compares Observations"},
 		{"latest without value", "{name: a, source: clinic, search: 'Observation?code=a', match: latest}", "latest needs a criterion on the value"},

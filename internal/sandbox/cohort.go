@@ -6,10 +6,12 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"os"
 	"slices"
 	"strings"
 	"time"
 
+	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/emulator/fhirserver/search"
 	"fhirsynapse/internal/emulator/fhirserver/store"
@@ -52,6 +54,9 @@ func (d Demo) runCohort(
 	}
 	d.say("changed at the server: %d relapse, %d new former smoker", left, joined)
 	if err := c.month(ctx, "the next month", joined, left); err != nil {
+		return err
+	}
+	if err := c.planned(ctx); err != nil {
 		return err
 	}
 	d.say("ok: members, resources and tables are as the server has them; rows of patients who left stay")
@@ -147,6 +152,33 @@ func (c *cohortDemo) month(ctx context.Context, what string, joins, leaves int) 
 	c.say("%s: %d members in %d %s, %d joined, %d left; rows: %s", what, record.Members,
 		len(record.Shards), parts, record.Joins, record.Leaves, strings.Join(rows, ", "))
 	return errors.Join(wrong...)
+}
+
+// planned asks for a plan as a person would: after an export, a refresh has nothing to do.
+func (c *cohortDemo) planned(ctx context.Context) error {
+	var environ []string
+	for name, value := range c.w.Settings() {
+		environ = append(environ, name+"="+value)
+	}
+	operator := app.Operator{
+		Environment: app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: c.World.Now},
+		Log:         c.World.Log,
+	}
+	list, err := operator.Cohorts(ctx)
+	if err != nil {
+		return err
+	}
+	if len(list) != 1 || len(list[0].Plans) != 1 || list[0].Record.Members == 0 {
+		return errors.New("the list of cohorts is not that of exports.yaml")
+	}
+	r, err := operator.RefreshCohort(ctx, FormerSmokers, cohort.Options{DryRun: true})
+	if err != nil {
+		return err
+	}
+	if r.Joins+r.Leaves > 0 || r.Members != list[0].Record.Members {
+		return fmt.Errorf("a refresh after the export would change %d members", r.Joins+r.Leaves)
+	}
+	return nil
 }
 
 // silentJournal checks that no document of the journal names a member.
