@@ -73,8 +73,9 @@ pool distributes tables by it.
   serverless pool. In Fabric it is that of the warehouse, and a warehouse that ignores case is refused.
 - A view can give a column another type with the tag ` + "`ansi/type`" + `: ` + "`VARCHAR(50)`" + ` has room for 50 characters, ` + "`VARCHAR(MAX)`" + ` for all,
   ` + "`DECIMAL(18,6)`" + ` lets Fabric skip data by the number. A tagged key is compared by its bytes all the same.
-- No text is cut. If a commit brings a longer one, the column is widened first: to 256, 1024 or 4000 characters, then to max. Fabric
-  cannot widen a column; there the export fails, and the error has the command that rebuilds the table.
+- No text is cut, unless the plan asks for a [columnstore](warehouses.md#columnstore). If a commit brings a longer one, the column is
+  widened first: to 256, 1024 or 4000 characters, then to max. Fabric cannot widen a column; there the export fails, and the error has
+  the command that rebuilds the table.
 - A key has at most 128 characters, all ASCII. A line with another key is quarantined, with the name of the column.
 
 ## Tables of other types
