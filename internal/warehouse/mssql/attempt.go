@@ -153,7 +153,7 @@ func (w *definer) ensure(
 			return t, nil, err
 		}
 	}
-	if !known {
+	if !known || w.o.NoIndexes {
 		return t, nil, nil
 	}
 	return t, statements.Missing(t, there), nil

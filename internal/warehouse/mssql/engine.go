@@ -39,7 +39,7 @@ func storedAs(own map[string]string) (storage.Options, []storage.Fault) {
 // Open implements warehouse.Engine.
 func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
 	address, own := tds.Take(address,
-		append([]string{paramCommitRows, paramCopy}, storage.Settings...)...)
+		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return to, err
@@ -52,13 +52,17 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	if err != nil {
 		return to, err
 	}
+	none, err := e.noIndexes(server, own)
+	if err != nil {
+		return to, err
+	}
 	stored, faults := storedAs(own)
 	faults = append(faults, stored.Check(string(e.name), r.EngineTransforms)...)
 	if err := storage.Join(faults); err != nil {
 		return to, fault.Permanentf("warehouse %s: %s: %w", server.Engine, server, err)
 	}
 	o := Options{
-		CommitRows: rows, Lines: lines,
+		CommitRows: rows, Lines: lines, NoIndexes: none,
 		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL,
 		LineLimit:  r.LineLimit,
 		Statements: r.Statements, TempDir: r.TempDir, Now: r.Now, Log: r.Log,
@@ -81,6 +85,23 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 		to.Beside = w
 	}
 	return to, nil
+}
+
+// paramIndexes is the parameter of the address that leaves indexes and statistics to others.
+const paramIndexes = "indexes"
+
+// noIndexes reports whether commits make no indexes and statistics.
+func (e engine) noIndexes(server tds.Server, own map[string]string) (bool, error) {
+	text, given := own[paramIndexes]
+	switch {
+	case !given:
+		return false, nil
+	case text == "none" && e.name != tsql.Fabric:
+		return true, nil
+	}
+	return false, fault.Permanentf(
+		"warehouse %s: %s: %s is none, where a person makes indexes and statistics, or left out",
+		server.Engine, server, paramIndexes)
 }
 
 // paramCopy is the parameter of the address that chooses the files for COPY INTO.

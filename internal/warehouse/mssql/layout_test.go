@@ -121,6 +121,25 @@ func TestStatisticsAndIndexesAfterACommit(t *testing.T) {
 	}
 }
 
+// Where a person makes the indexes, none is made, and none is dropped but for a wider column.
+func TestIndexesAreLeftToAPerson(t *testing.T) {
+	t.Parallel()
+	for engine, want := range map[tsql.Engine][]string{
+		tsql.SQLServer: {"pk_patient"}, tsql.Dedicated: nil,
+	} {
+		w := newCoded(t, engine)
+		for i := range 2 {
+			if err := w.load(t, codedViews, fmt.Sprint("plan-", i), codedLine("a", "x"),
+				func(o *mssql.Options) { o.NoIndexes = true }); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if got := w.made(); !slices.Equal(got, want) {
+			t.Errorf("%s: %q, want %q", engine, got, want)
+		}
+	}
+}
+
 // Tables of an earlier version have only their clustered index.
 func TestIndexesOfAnEarlierVersion(t *testing.T) {
 	t.Parallel()

@@ -69,6 +69,8 @@ func TestTheFilesForCopyAreInTheAddress(t *testing.T) {
 	t.Parallel()
 	for address, refused := range map[string]bool{
 		"synapse-dedicated copy=lines": false, "fabric copy=parquet": false,
+		"sqlserver indexes=none": false, "synapse-dedicated indexes=none": false,
+		"fabric indexes=none": true, "sqlserver indexes=few": true,
 		"fabric copy=csv": true, "sqlserver copy=lines": true,
 	} {
 		name, parameter, _ := strings.Cut(address, " ")

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/flatten"
+	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -16,7 +17,13 @@ import (
 func (e engine) Maintain(
 	ctx context.Context, address string, m warehouse.Maintenance,
 ) (err error) {
+	address, own := tds.Take(address,
+		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
 	server, err := tds.ParseServer(e.name, address)
+	if err != nil {
+		return err
+	}
+	none, err := e.noIndexes(server, own)
 	if err != nil {
 		return err
 	}
@@ -29,7 +36,7 @@ func (e engine) Maintain(
 		return err
 	}
 	defer func() { err = errors.Join(err, pool.Close()) }()
-	w := core{engine: kind, pool: pool}
+	w := core{o: Options{NoIndexes: none}, engine: kind, pool: pool}
 	done := map[string]bool{} // the ledger belongs to every type
 	for _, resource := range resources(m.Tables) {
 		t := statements.Target{
@@ -53,7 +60,8 @@ func (w *core) maintain(
 			if there, err = s.catalog(ctx, t); err != nil {
 				return err
 			}
-			if rebuilt, err = w.rebuilt(ctx, s, t, there); err != nil || !t.HasHead(there) {
+			if rebuilt, err = w.rebuilt(ctx, s, t, there); err != nil || w.o.NoIndexes ||
+				!t.HasHead(there) {
 				return err
 			}
 			of := statements.Existing(t, there)

@@ -44,6 +44,8 @@ type Options struct {
 	// CommitRows bounds the rows of one transaction: more files go in groups. 0 means the engine's
 	// default.
 	CommitRows int64
+	// NoIndexes makes no indexes and statistics after a commit. Those that are there are kept up.
+	NoIndexes bool
 	// TempDir is the folder for large prepared files while they are read; empty means the system's.
 	TempDir string
 	// LockWait bounds how long a commit waits for another on an engine whose locks have no time

@@ -4,6 +4,7 @@ import (
 	"strings"
 
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/warehouse"
 )
 
 // What an ALTER or DROP of a column waits for. SQL Server's page on ALTER TABLE: a column with an
@@ -47,9 +48,11 @@ func Others(t Target, tableName, column string) string {
 func rekey(t Target, want Table, there map[string]Found) (out []Statement) {
 	for _, i := range t.Layout.on(want) {
 		if !t.Keys || i.Kind != primaryKey || !strings.EqualFold(i.Name, want.keyName()) ||
-			want.Cluster == "" || same(i.Columns, want.Key) {
+			same(i.Columns, want.Key) {
 			continue
 		}
+		// The rows are not in a columnstore, whatever the setting says now.
+		want.Cluster = warehouse.IDColumn
 		out = append(out, i.Drop())
 		for _, name := range i.Columns {
 			if c, known := there[strings.ToLower(name)]; known &&

@@ -232,6 +232,22 @@ func TestTypesOfKeysFollowTheView(t *testing.T) {
 	if got := texts(rekey(other, want, there.columns(want))); !slices.Equal(got, drop) {
 		t.Errorf("another key: %q", got)
 	}
+	stored := observations
+	stored.Columnstore = true // of a table that was made before
+	other = target(t, tsql.SQLServer, stored, key)
+	if got := rekey(other, other.view("fhir", stored), nil); len(got) > 0 {
+		t.Errorf("the same key, and a columnstore: %q", texts(got))
+	}
+	if text := other.create(other.view("fhir", stored)); strings.Contains(text, "PRIMARY KEY") {
+		t.Errorf("a columnstore with a key: %s", text)
+	}
+	stored.Keyed = false
+	stored.RowKey = nil
+	other = target(t, tsql.SQLServer, stored, key)
+	if got := texts(rekey(other, other.view("fhir", stored), there.columns(want))); !slices.Equal(
+		got, drop) {
+		t.Errorf("another key, and a columnstore: %q", got)
+	}
 	key.Name = "theirs"
 	other = target(t, tsql.SQLServer, changed, key)
 	if got := rekey(other, want, there.columns(want)); len(got) > 0 {

@@ -64,11 +64,12 @@ func (c Column) definition() string {
 // create returns the statement that creates the table.
 func (e Engine) create(t Table) string {
 	var parts []string
+	keyed := e.Keys && len(t.Key) > 0 && !t.Columnstore
 	for _, c := range t.Columns {
-		c.NotNull = c.NotNull || e.Keys && has(t.Key, c.Name)
+		c.NotNull = c.NotNull || keyed && has(t.Key, c.Name)
 		parts = append(parts, c.definition())
 	}
-	if e.Keys && len(t.Key) > 0 {
+	if keyed {
 		name := ""
 		if t.Cluster != "" { // may have to be dropped one day, see rekey
 			name = "CONSTRAINT " + tsql.Quote(t.keyName()) + " "
@@ -200,13 +201,12 @@ func (t Target) view(schema string, v flatten.Table) Table {
 		Spread: cmp.Or(v.Spread, warehouse.IDColumn), Columnstore: v.Columnstore,
 		ClusterBy: v.ClusterBy, Estimated: estimated(v),
 	}
-	switch {
-	case v.Columnstore:
-		out.Cluster = ""
-	case v.Keyed:
+	if v.Keyed {
 		out.Key = append([]string{warehouse.IDColumn}, v.RowKey...)
-		fallthrough
-	default:
+	}
+	if v.Columnstore {
+		out.Cluster = ""
+	} else {
 		out.Indexes = sought(v)
 	}
 	for _, c := range v.Columns {
