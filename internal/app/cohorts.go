@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // cohorts refreshes the cohorts of exports.yaml. It implements pipeline.Cohorts.
@@ -28,7 +29,7 @@ func (a *App) cohorts(exports config.Exports) (cohorts, error) {
 		if _, made := out.keepers[c.Source]; made {
 			continue
 		}
-		k, err := a.keeper(exports.Sources[c.Source])
+		k, err := a.keeper(exports.Sources[c.Source], a.journal)
 		if err != nil {
 			faults = append(faults, fmt.Errorf("source %s: %w", c.Source, err))
 		}
@@ -38,7 +39,7 @@ func (a *App) cohorts(exports config.Exports) (cohorts, error) {
 }
 
 // keeper makes the keeper of the Groups at a source.
-func (a *App) keeper(s config.Source) (cohort.Keeper, error) {
+func (a *App) keeper(s config.Source, j records.Journal) (cohort.Keeper, error) {
 	o, err := a.sourceOptions(s)
 	if err != nil {
 		return cohort.Keeper{}, err
@@ -48,7 +49,7 @@ func (a *App) keeper(s config.Source) (cohort.Keeper, error) {
 		return cohort.Keeper{}, err
 	}
 	return cohort.Keeper{
-		Server: searcher, Journal: a.journal, Memory: &cohort.Memory{},
+		Server: searcher, Journal: j, Memory: &cohort.Memory{},
 		Base: cmp.Or(s.ReferenceBase, s.URL), Now: a.now, Log: a.log,
 	}, nil
 }
@@ -135,59 +136,4 @@ func unknownCohort(e config.Exports, name string) error {
 	}
 	return fault.Permanentf("cohort %s: there is none of this name in exports.yaml, which has %s",
 		name, strings.Join(names, ", "))
-}
-
-// Cohorts lists the cohorts of exports.yaml with their documents in the journal.
-func (o Operator) Cohorts(ctx context.Context) ([]cohort.State, error) {
-	a, err := o.journal()
-	if err != nil {
-		return nil, err
-	}
-	exports, err := a.exports(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var out []cohort.State
-	for _, c := range exports.Cohorts {
-		record, err := cohort.Read(ctx, a.journal, c.Name)
-		if err != nil {
-			return nil, err
-		}
-		s := cohort.State{
-			Name: c.Name, Source: c.Source, Search: c.Search, Among: c.Among, Group: c.Group,
-			Match: c.Match, Membership: c.Membership, Record: record,
-		}
-		for _, p := range exports.Plans {
-			if p.Cohort == c.Name {
-				s.Plans = append(s.Plans, p.Name)
-			}
-		}
-		out = append(out, s)
-	}
-	return out, nil
-}
-
-// RefreshCohort brings the Groups of a cohort up to date from this machine. It needs the settings
-// of the storage account, exports.yaml with all that it refers to, and the rights of the app at the
-// FHIR server.
-func (o Operator) RefreshCohort(
-	ctx context.Context, name string, how cohort.Options,
-) (cohort.Report, error) {
-	a, err := o.journal()
-	if err != nil {
-		return cohort.Report{}, err
-	}
-	exports, err := a.exports(ctx)
-	if err != nil {
-		return cohort.Report{}, err
-	}
-	c, ok := exports.Cohort(name)
-	if !ok {
-		return cohort.Report{}, unknownCohort(exports, name)
-	}
-	k, err := a.keeper(exports.Sources[c.Source])
-	if err != nil {
-		return cohort.Report{}, fmt.Errorf("source %s: %w", c.Source, err)
-	}
-	return k.Refresh(ctx, c.Definition, how)
 }

@@ -71,10 +71,12 @@ type Journal interface {
 
 // Cohorts lists and refreshes the cohorts of the app. An app.Operator implements it.
 type Cohorts interface {
-	// Cohorts lists the cohorts of exports.yaml.
-	Cohorts(ctx context.Context) ([]cohort.State, error)
+	// Cohorts lists the cohorts of a file of plans; empty means the app's exports.yaml.
+	Cohorts(ctx context.Context, file string) ([]cohort.State, error)
 	// RefreshCohort brings the Groups of a cohort up to date, or reports what would change.
-	RefreshCohort(ctx context.Context, name string, o cohort.Options) (cohort.Report, error)
+	RefreshCohort(
+		ctx context.Context, file, name string, o cohort.Options,
+	) (cohort.Report, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.

@@ -16,6 +16,7 @@ import (
 )
 
 func cohortCommand(s Streams, c Commands) *cobra.Command {
+	var file string
 	cmd := &cobra.Command{
 		Use:   "cohort",
 		Short: "List, show and refresh cohorts of patients",
@@ -27,17 +28,19 @@ plan and refresh also ask the FHIR server, with the sign-in of its source.`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(cohortListCommand(s, c), cohortShowCommand(s, c), cohortPlanCommand(s, c),
-		cohortRefreshCommand(s, c))
+	cmd.PersistentFlags().StringVar(&file, "config", "",
+		"a `FILE` of plans in place of the app's; list and plan then need no storage account")
+	cmd.AddCommand(cohortListCommand(s, c, &file), cohortShowCommand(s, c, &file),
+		cohortPlanCommand(s, c, &file), cohortRefreshCommand(s, c, &file))
 	return cmd
 }
 
-func cohortListCommand(s Streams, c Commands) *cobra.Command {
+func cohortListCommand(s Streams, c Commands, file *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "list", Short: "List the cohorts", Args: arguments(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			list, err := c.Cohorts.Cohorts(cmd.Context())
+			list, err := c.Cohorts.Cohorts(cmd.Context(), *file)
 			if err != nil {
 				return err
 			}
@@ -72,12 +75,12 @@ func cohortNote(r cohort.Record) string {
 	return ""
 }
 
-func cohortShowCommand(s Streams, c Commands) *cobra.Command {
+func cohortShowCommand(s Streams, c Commands, file *string) *cobra.Command {
 	var asJSON bool
 	cmd := &cobra.Command{
 		Use: "show NAME", Short: "Show one cohort and its Groups", Args: one("the cohort"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			list, err := c.Cohorts.Cohorts(cmd.Context())
+			list, err := c.Cohorts.Cohorts(cmd.Context(), *file)
 			if err != nil {
 				return err
 			}
@@ -167,22 +170,23 @@ func leftOut(c cohort.Counts) string {
 	return strings.Join(parts, ", ")
 }
 
-func cohortPlanCommand(s Streams, c Commands) *cobra.Command {
+func cohortPlanCommand(s Streams, c Commands, file *string) *cobra.Command {
 	var asJSON, dry bool
 	cmd := &cobra.Command{
 		Use:   "plan [NAME]",
 		Short: "Show what a refresh would write",
 		Long: `Evaluate the searches of all cohorts, or of one, compare the patients with the Groups, and show what a
 refresh would write. Nothing is written: the command always is a dry run.`,
-		Example: "  fhirsynapse cohort plan --dry-run\n  fhirsynapse cohort plan former-smokers --json",
-		Args:    cobra.MaximumNArgs(1),
+		Example: "  fhirsynapse cohort plan --dry-run\n" +
+			"  fhirsynapse cohort plan former-smokers --config exports.yaml --json",
+		Args: cobra.MaximumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if !dry {
 				return usagef(cmd,
 					"plan is always a dry run: write with fhirsynapse cohort refresh NAME")
 			}
 			if len(args) == 0 {
-				list, err := c.Cohorts.Cohorts(cmd.Context())
+				list, err := c.Cohorts.Cohorts(cmd.Context(), *file)
 				if err != nil {
 					return err
 				}
@@ -193,7 +197,8 @@ refresh would write. Nothing is written: the command always is a dry run.`,
 			var reports []cohort.Report
 			var faults []error
 			for _, name := range args {
-				r, err := c.Cohorts.RefreshCohort(cmd.Context(), name, cohort.Options{DryRun: true})
+				r, err := c.Cohorts.RefreshCohort(cmd.Context(), *file, name,
+					cohort.Options{DryRun: true})
 				if err != nil {
 					faults = append(faults, err)
 					continue
@@ -208,7 +213,7 @@ refresh would write. Nothing is written: the command always is a dry run.`,
 	return cmd
 }
 
-func cohortRefreshCommand(s Streams, c Commands) *cobra.Command {
+func cohortRefreshCommand(s Streams, c Commands, file *string) *cobra.Command {
 	var asJSON, force bool
 	cmd := &cobra.Command{
 		Use:   "refresh NAME",
@@ -222,7 +227,8 @@ nothing even so.`,
 		Example: "  fhirsynapse cohort refresh former-smokers",
 		Args:    one("the cohort"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			r, err := c.Cohorts.RefreshCohort(cmd.Context(), args[0], cohort.Options{Force: force})
+			r, err := c.Cohorts.RefreshCohort(cmd.Context(), *file, args[0],
+				cohort.Options{Force: force})
 			if err != nil {
 				return err
 			}

@@ -15,10 +15,12 @@ import (
 // cohortKeeper implements cli.Cohorts with two cohorts.
 type cohortKeeper struct {
 	asked []cohort.Options
+	files []string
 	err   error
 }
 
-func (k *cohortKeeper) Cohorts(context.Context) ([]cohort.State, error) {
+func (k *cohortKeeper) Cohorts(_ context.Context, file string) ([]cohort.State, error) {
+	k.files = append(k.files, file)
 	made := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	return []cohort.State{
 		{
@@ -42,9 +44,9 @@ func (k *cohortKeeper) Cohorts(context.Context) ([]cohort.State, error) {
 }
 
 func (k *cohortKeeper) RefreshCohort(
-	_ context.Context, name string, o cohort.Options,
+	_ context.Context, file, name string, o cohort.Options,
 ) (cohort.Report, error) {
-	k.asked = append(k.asked, o)
+	k.asked, k.files = append(k.asked, o), append(k.files, file)
 	if k.err != nil {
 		return cohort.Report{}, k.err
 	}
@@ -63,6 +65,7 @@ func TestCohortCommands(t *testing.T) {
 		err   error
 		out   []string
 		fail  string
+		file  string
 		asked []cohort.Options
 	}{
 		"list": {
@@ -95,6 +98,11 @@ func TestCohortCommands(t *testing.T) {
 			args:  []string{"plan", "diabetes", "--json"},
 			out:   []string{`"joins": 1`, `"leaves": 2`, `"does": "updated"`},
 			asked: []cohort.Options{{DryRun: true}},
+		},
+		"plan of a file": {
+			args: []string{"plan", "--dry-run", "--config", "mine.yaml"},
+			out:  []string{"former-smokers"}, file: "mine.yaml",
+			asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
 		},
 		"plan never writes": {
 			args: []string{"plan", "--dry-run=false"}, fail: "plan is always a dry run",
@@ -129,6 +137,11 @@ func TestCohortCommands(t *testing.T) {
 			for _, want := range tt.out {
 				if !strings.Contains(out.String(), want) {
 					t.Errorf("no %q in\n%s", want, out.String())
+				}
+			}
+			for _, file := range keeper.files {
+				if file != tt.file {
+					t.Errorf("read %q, want %q", file, tt.file)
 				}
 			}
 			if len(keeper.asked) != len(tt.asked) {

@@ -164,14 +164,14 @@ func (c *cohortDemo) planned(ctx context.Context) error {
 		Environment: app.Environment{Environ: environ, ReadFile: os.ReadFile, Now: c.World.Now},
 		Log:         c.World.Log,
 	}
-	list, err := operator.Cohorts(ctx)
+	list, err := operator.Cohorts(ctx, "")
 	if err != nil {
 		return err
 	}
 	if len(list) != 1 || len(list[0].Plans) != 1 || list[0].Record.Members == 0 {
 		return errors.New("the list of cohorts is not that of exports.yaml")
 	}
-	r, err := operator.RefreshCohort(ctx, FormerSmokers, cohort.Options{DryRun: true})
+	r, err := operator.RefreshCohort(ctx, "", FormerSmokers, cohort.Options{DryRun: true})
 	if err != nil {
 		return err
 	}
