@@ -44,7 +44,8 @@ func (c gatedCohorts) Members(
 	members := pipeline.Members{}
 	for _, p := range parts {
 		for _, r := range c.w.server.data {
-			if strings.HasPrefix(r.ID, c.w.members[p.Group]) {
+			if c.w.server.members[p.Group][r.ID[len(r.ID)-1:]] ||
+				c.w.members != nil && strings.HasPrefix(r.ID, c.w.members[p.Group]) {
 				members[r.ID] = struct{}{}
 			}
 		}
@@ -220,5 +221,48 @@ func TestMembersThatAreGone(t *testing.T) {
 		!strings.Contains(e.Failure.Cause, "members of cohort smokers") ||
 		!strings.Contains(e.Failure.Remedy, "exports start nightly") {
 		t.Errorf("the export is %s: %+v", e.State, e.Failure)
+	}
+}
+
+// An export that cannot begin ends, wherever the handler is killed meanwhile.
+func TestAnExportThatCannotBeginEnds(t *testing.T) {
+	t.Parallel()
+	for n := 1; ; n++ {
+		w := newCohortWorld(t)
+		w.cohorts = func() ([]string, error) { return nil, fault.Permanentf("there is no Group") }
+		w.gate.before = func(i int, _ string) error { return killAt(i, n) }
+		e := w.run("nightly-000001")
+		if e.State != records.Failed || !strings.Contains(e.Failure.Cause, "there is no Group") {
+			t.Fatalf("killed at call %d, the export is %s: %+v", n, e.State, e.Failure)
+		}
+		if w.gate.calls < n {
+			return
+		}
+	}
+}
+
+// An older version left exports that have not begun and have no jobs.
+func TestAnExportWithoutJobsEnds(t *testing.T) {
+	t.Parallel()
+	for _, state := range []records.State{records.Requested, records.Exporting} {
+		w := newCohortWorld(t)
+		w.gate.open = true
+		store := records.Store{Journal: w.journal}
+		d, err := store.Plan(t.Context(), "nightly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		d.Value.Seq, d.Value.Current, d.Value.RequestedAt = 1, "nightly-000001", w.now()
+		if err := d.Write(t.Context(), w.journal); err != nil {
+			t.Fatal(err)
+		}
+		if err := store.CreateExport(t.Context(), records.Export{
+			ID: "nightly-000001", Plan: "nightly", State: state, TouchedAt: w.now(),
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if e := w.run("nightly-000001"); e.State != records.Failed {
+			t.Errorf("the export is %s", e.State)
+		}
 	}
 }

@@ -141,16 +141,23 @@ func (fa *failures) failExport(ctx context.Context, id, step string, cause error
 	return fa.failJob(ctx, id, 0, step, cause)
 }
 
-// failJob records why an export cannot continue. The server's words go to the quarantine area,
+// failure describes why an export cannot continue. The server's words go to the quarantine area,
 // because they may name a patient.
-func (fa *failures) failJob(
+func (fa *failures) failure(
 	ctx context.Context, id string, job int, step string, cause error,
-) error {
-	f := &records.Failure{
+) *records.Failure {
+	return &records.Failure{
 		Step: step, Cause: fault.Clip(cause.Error()), Whose: string(fault.Whose(cause)),
 		Remedy: fault.Clip(fault.Remedy(cause)),
 		Text:   fa.keepServerText(ctx, id, job, cause),
 	}
+}
+
+// failJob ends an export with the reason why it cannot continue.
+func (fa *failures) failJob(
+	ctx context.Context, id string, job int, step string, cause error,
+) error {
+	f := fa.failure(ctx, id, job, step, cause)
 	_, err := fa.updateExport(ctx, id, func(e *records.Export) error {
 		if e.ID == "" {
 			return records.ErrUnchanged // it was never created

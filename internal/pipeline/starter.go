@@ -118,16 +118,16 @@ func (st *starter) notBegun(
 	st.failures.tellTrouble(Trouble{
 		Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause,
 	})
-	e := records.Export{
-		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
-		RequestedAt: r.RequestedAt, TouchedAt: st.Now(),
-	}
-	if err := st.records.CreateExport(ctx, e); errors.Is(err, ErrConflict) {
+	// One write: an export without jobs that has not failed would never end.
+	err := st.records.CreateExport(ctx, records.Export{
+		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Failed,
+		RequestedAt: r.RequestedAt, TouchedAt: st.Now(), FinishedAt: st.Now(),
+		Failure: st.failures.failure(ctx, r.Current, 1, step, cause),
+	})
+	if errors.Is(err, ErrConflict) {
 		return nil // another tick was faster
-	} else if err != nil {
-		return err
 	}
-	return st.failures.failJob(ctx, r.Current, 1, step, cause)
+	return err
 }
 
 // kickOff starts every job that the server has not accepted yet. It may run again at any time,

@@ -20,6 +20,11 @@ type watchdog struct {
 // the polls again of an export that has been silent past its deadline. A repeated poll finds
 // the present state and sends the steps that follow from it.
 func (w *watchdog) lookAfter(ctx context.Context, plan Plan, e records.Export) error {
+	if len(e.Jobs) == 0 && !e.State.Final() {
+		// A handler of an older version was killed before it recorded why the export cannot begin.
+		return w.failures.failExport(ctx, e.ID, StepKickOff, fault.Permanentf(
+			"it could not begin, and the reason was not recorded: the next export tries again"))
+	}
 	switch e.State {
 	case records.Requested:
 		return w.starter.kickOff(ctx, plan, e)

@@ -35,6 +35,10 @@ type server struct {
 	// groups maps a Group to the first letters of the ids of the resources that its exports
 	// contain; nil means that every export contains everything.
 	groups map[string]string
+	// members maps a Group to the last letters of the ids of the resources of its members.
+	members map[string]map[string]bool
+	// honest makes exports contain deleted resources only if the request asks for them.
+	honest bool
 }
 
 type serverJob struct {
@@ -143,6 +147,10 @@ func (s *server) write(j *serverJob) {
 				return r.Deleted || !strings.HasPrefix(r.ID, s.groups[j.request.Group])
 			})
 		}
+		resources = slices.DeleteFunc(resources, func(r resource) bool {
+			stranger := s.members != nil && !s.members[j.request.Group][r.ID[len(r.ID)-1:]]
+			return stranger || s.honest && r.Deleted && !j.request.Deleted
+		})
 		size := max(s.fileSize, 1)
 		for k := 0; k*size < len(resources); k++ {
 			var b bytes.Buffer

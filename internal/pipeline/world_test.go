@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
 	"math/rand/v2"
 	"slices"
@@ -67,6 +68,8 @@ type world struct {
 	cohorts func() ([]string, error)
 	// members maps a Group to the first letters of the ids of its members.
 	members map[string]string
+	// skew is how far the handler's clock is ahead of the server's.
+	skew time.Duration
 }
 
 type event struct {
@@ -121,7 +124,8 @@ func (w *world) instance() *pipeline.Pipeline {
 			}
 			return abilities(source), nil
 		},
-		Cohorts: gatedCohorts{w, w.gate}, Now: w.now, Log: w.log,
+		Cohorts: gatedCohorts{w, w.gate}, Log: w.log,
+		Now:   func() time.Time { return w.clock.Add(w.skew) },
 		Token: func() string { return fmt.Sprintf("%x", token.Uint64()) },
 	})
 }
@@ -203,16 +207,20 @@ func (w *world) run(export string) records.Export {
 }
 
 func (w *world) export(id string) (records.Export, bool) {
-	all, err := records.Exports(w.t.Context(), w.journal, "", 100)
+	e, err := records.Store{Journal: w.journal}.Export(w.t.Context(), id)
+	if errors.Is(err, fs.ErrNotExist) {
+		// an export that only the plan's document names
+		plan, _, _ := records.CutExportID(id)
+		d, err := records.Store{Journal: w.journal}.Plan(w.t.Context(), plan)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		return records.Export{ID: id, Plan: plan, State: records.Requested}, d.Value.Current == id
+	}
 	if err != nil {
 		w.t.Fatal(err)
 	}
-	for _, e := range all {
-		if e.ID == id {
-			return e.Export, true
-		}
-	}
-	return records.Export{}, false
+	return e, true
 }
 
 // loaded runs an export and compares its result with the server's present data.
