@@ -73,6 +73,7 @@ func (w *core) maintain(
 	if err != nil {
 		return err
 	}
+	failed := w.each(ctx, missing) // the maintenance goes on
 	for _, table := range t.Maintain() {
 		if done[table.Name()] || !table.In(there) {
 			continue
@@ -83,7 +84,7 @@ func (w *core) maintain(
 			return err
 		}
 	}
-	return w.each(ctx, append(missing, rebuilt...))
+	return errors.Join(failed, w.each(ctx, rebuilt))
 }
 
 // each runs statements one after the other, each with tries of its own.

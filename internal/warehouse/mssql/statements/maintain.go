@@ -29,9 +29,11 @@ func (t Target) Maintain() (tables []Maintained) {
 		default:
 			return nil
 		}
-		tables = append(tables, Maintained{table, []Statement{
-			first, table.updateStatistics(),
-		}})
+		all := []Statement{first}
+		if t.Keys || len(table.Estimated) > 0 {
+			all = append(all, table.updateStatistics())
+		}
+		tables = append(tables, Maintained{table, all})
 	}
 	return tables
 }
