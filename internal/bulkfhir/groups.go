@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strings"
+	"time"
 
 	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/fault"
@@ -31,8 +32,11 @@ type wireGroup struct {
 		Entity struct {
 			Reference string `json:"reference"`
 		} `json:"entity"`
-		Inactive bool            `json:"inactive"`
-		Period   json.RawMessage `json:"period"`
+		Inactive bool `json:"inactive"`
+		Period   *struct {
+			Start string `json:"start"`
+			End   string `json:"end"`
+		} `json:"period"`
 	} `json:"member"`
 }
 
@@ -64,13 +68,37 @@ func (s *Searcher) Group(ctx context.Context, id string) (cohort.Group, error) {
 	}
 	for _, m := range w.Member {
 		patient, place := cohort.PatientOf(m.Entity.Reference, s.referenceBase())
-		if place != cohort.Here || m.Inactive || len(m.Period) > 0 {
+		if m.Period != nil {
+			g.Dated++
+			now := s.now()
+			m.Inactive = m.Inactive || ended(m.Period.End, now) ||
+				instantOf(m.Period.Start, true).After(now)
+		}
+		if nested, ok := cohort.GroupOf(m.Entity.Reference, s.referenceBase()); ok && !m.Inactive {
+			g.Groups = append(g.Groups, nested)
+		}
+		if place != cohort.Here || m.Inactive {
 			g.Others++
 			continue
 		}
 		g.Members = append(g.Members, patient)
 	}
 	return g, nil
+}
+
+// ended reports whether a period with this end is over. A year, a month or a day ends with its last
+// moment.
+func ended(end string, now time.Time) bool {
+	at := instantOf(end, true)
+	switch len(end) {
+	case len("2006"):
+		at = at.AddDate(1, 0, 0)
+	case len("2006-01"):
+		at = at.AddDate(0, 1, 0)
+	case len(time.DateOnly):
+		at = at.AddDate(0, 0, 1)
+	}
+	return !instantOf(end, true).IsZero() && !at.After(now)
 }
 
 // PutGroup implements cohort.Server.

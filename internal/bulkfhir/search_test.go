@@ -183,11 +183,13 @@ func TestGroupsAreReadAndWritten(t *testing.T) {
 		answers(200, `{"resourceType":"Group","id":"g","identifier":[{"system":"x","value":"y"},{"system":"urn:fhirsynapse:cohort","value":"a/001"}],"member":[
 			{"entity":{"reference":"Patient/p"}},{"entity":{"reference":"http://`+r.Host+`/fhir/Patient/q"}},
 			{"entity":{"reference":"Patient/r"},"inactive":true},{"entity":{"reference":"Device/d"}},
-			{"entity":{"reference":"Patient/s"},"period":{"end":"2020"}}]}`, "ETag", `W/"7"`)(w, r)
+			{"entity":{"reference":"Patient/s"},"period":{"end":"2020"}},
+			{"entity":{"reference":"Patient/t"},"period":{"start":"2020-01","end":"2999"}},
+			{"entity":{"reference":"Patient/u"},"period":{"start":"2999"}}]}`, "ETag", `W/"7"`)(w, r)
 	}, nil)
 	g, err := s.Group(t.Context(), "g")
-	if err != nil || g.Version != "7" || g.Identifier != "a/001" || g.Others != 3 ||
-		fmt.Sprint(g.Members) != "[p q]" {
+	if err != nil || g.Version != "7" || g.Identifier != "a/001" || g.Others != 4 ||
+		g.Dated != 3 || fmt.Sprint(g.Members) != "[p q t]" {
 		t.Errorf("read %+v %v", g, err)
 	}
 	g = cohort.Group{ID: "g", Version: "7", Identifier: "a/001", Members: []string{"p"}}

@@ -156,6 +156,9 @@ func (k Keeper) others(
 	if err != nil {
 		return r, err
 	}
+	if err := k.nested(ctx, &g); err != nil {
+		return r, err
+	}
 	if len(g.Members) == 0 {
 		return r, fault.Permanentf("Group %s has no patient, so nothing is exported", d.Group)
 	}

@@ -413,4 +413,12 @@ func TestAGroupOfOthers(t *testing.T) {
 	if r := w.refresh(d); r.Members != 1 || r.Groups[0].Group != "theirs" || w.groupWrites != 0 {
 		t.Errorf("the report is %+v", r)
 	}
+	// Groups within it count, each once, also in a circle.
+	w.add(`{"resourceType":"Group","id":"inner","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/` + marker + `b"}},{"entity":{"reference":"Group/theirs"}}]}`)
+	w.add(`{"resourceType":"Group","id":"theirs","type":"person","actual":true,"member":[{"entity":{"reference":"Patient/` + marker + `a"}},{"entity":{"reference":"Group/inner"}},{"entity":{"reference":"Group/gone"}}]}`)
+	n := 0
+	err := w.keeper.Members(t.Context(), d, "theirs", 0, func(string) { n++ })
+	if r := w.refresh(d); r.Members != 2 || n != 2 || err != nil {
+		t.Errorf("%d and %d members: %v", r.Members, n, err)
+	}
 }

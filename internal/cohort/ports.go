@@ -55,10 +55,12 @@ type Group struct {
 	ID, Version string
 	// Identifier is the value of our identifier; empty for a Group of others.
 	Identifier string
-	// Members are the ids of the patients, as listed.
-	Members []string
-	// Others counts members that are not active patients of this server.
-	Others int
+	// Members are the ids of the patients, as listed. Groups are the ids of the Groups among the
+	// members.
+	Members, Groups []string
+	// Others counts members that are not active patients of this server. Dated counts members with
+	// a period, which our own Groups do not have; a member outside its period is one of Others.
+	Others, Dated int
 }
 
 // IdentifierSystem is the system of the identifier of our Groups.

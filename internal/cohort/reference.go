@@ -26,6 +26,17 @@ const (
 // PatientOf returns the id of the Patient that a reference names. The reference may be relative, or
 // absolute under base, and may name a version.
 func PatientOf(reference, base string) (id string, place Place) {
+	return idOf(typePatient, reference, base)
+}
+
+// GroupOf returns the id of the Group that a reference names; false if it names none of this
+// server.
+func GroupOf(reference, base string) (id string, ok bool) {
+	id, place := idOf("Group", reference, base)
+	return id, place == Here
+}
+
+func idOf(typ, reference, base string) (id string, place Place) {
 	rest := reference
 	if base != "" {
 		rest = strings.TrimPrefix(rest, strings.TrimRight(base, "/")+"/")
@@ -33,7 +44,7 @@ func PatientOf(reference, base string) (id string, place Place) {
 	if strings.HasPrefix(rest, "http://") || strings.HasPrefix(rest, "https://") {
 		return "", Elsewhere
 	}
-	id, ok := strings.CutPrefix(rest, typePatient+"/")
+	id, ok := strings.CutPrefix(rest, typ+"/")
 	if at := strings.Index(id, "/_history/"); at >= 0 {
 		id = id[:at]
 	}

@@ -38,7 +38,7 @@ func (k Keeper) present(ctx context.Context, cohort string, n int, s Shard) (pre
 	}
 	g.Members = sorted(g.Members)
 	p := present{group: g, exists: true}
-	if g.Others == 0 {
+	if g.Others == 0 && g.Dated == 0 {
 		p.digest = digestOf(g.Members)
 	}
 	return p, nil
