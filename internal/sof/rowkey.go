@@ -101,6 +101,7 @@ func atMostOne(e Expr) bool {
 			return len(e.Args) > 1 && !slices.ContainsFunc(e.Args[1:], func(a Expr) bool {
 				return !atMostOne(a)
 			})
+		default: // may yield several items
 		}
 	}
 	return false
