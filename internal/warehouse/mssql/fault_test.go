@@ -24,7 +24,9 @@ import (
 )
 
 var faultViews = flattentest.Views{"plan": {
-	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
+	{
+		Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}, Keyed: true,
+	},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
 

@@ -179,7 +179,8 @@ func (s *definitions) dropKey(t *table, name string) error {
 }
 
 // used refuses to alter or drop a column on which an index or statistics depends, with two errors
-// as the server does. An index of SQL Server admits a longer text of the same type. Statistics of
+// as the server does. An index of SQL Server admits a longer text of the same type; statistics of
+// CREATE STATISTICS may too, and refuse it here, because nobody should rely on it. Statistics of
 // the optimizer are dropped with the column's type there; what the dedicated pool does with them is
 // not documented, so it refuses here.
 func (s *definitions) used(t *table, verb, name string, to *column) error {

@@ -38,8 +38,8 @@ func (s sessions) isUsed(one sqlserver.Session, text, by string) {
 	}
 }
 
-// The page on ALTER TABLE: an index admits a longer text of its type; a primary key and statistics
-// of CREATE STATISTICS do not, and automatic statistics are dropped.
+// The page on ALTER TABLE (msdn.microsoft.com/library/ms190273): an index admits a longer text of
+// its type; a primary key does not, and automatic statistics are dropped.
 func TestWidenColumnsThatSomethingDependsOn(t *testing.T) {
 	t.Parallel()
 	const alter = "ALTER TABLE [dbo].[i] ALTER COLUMN "

@@ -7,11 +7,11 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// What an ALTER or DROP of a column waits for. SQL Server's page on ALTER TABLE: a column with an
-// index can be altered only to a longer text of the same type, and not if the index belongs to a
-// PRIMARY KEY; a column with statistics of CREATE STATISTICS in the same case only; statistics that
-// the optimizer made are dropped with it. An index that is allowed to stay refuses keys above its
-// limit with error 1946 afterwards. The pool's page says nothing of the last two. So whatever is
+// What an ALTER or DROP of a column waits for. SQL Server's page on ALTER TABLE
+// (msdn.microsoft.com/library/ms190273): a column with an index, or with statistics of CREATE
+// STATISTICS, can be altered only to a longer text of the same type, and not if the index belongs
+// to a PRIMARY KEY; statistics that the optimizer made are dropped with it. An index that may stay
+// refuses keys above its limit with error 1946 afterwards. The pool may differ. So whatever is
 // ours, and on the pool what its optimizer made, is dropped in all cases and made again.
 
 // release drops the indexes and statistics of ours on a column.
