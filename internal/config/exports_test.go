@@ -127,7 +127,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, schedule: manual, typefilter: [], colour: red}\n",
 			[]string{
 				"x.yaml:4: unknown key typefilter in plan 1: did you mean typeFilter?",
-				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, cohort, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors, storage, distribute, clusterBy",
+				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, cohort, types, typeFilter, patients, elements, deleted, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors, fullEvery, storage, distribute, clusterBy",
 			},
 		},
 		"a key twice": {
@@ -232,6 +232,15 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			[]string{
 				`plan a: timezone: unknown time zone "Berlin"`,
 				"plan b: timezone: has no meaning without a schedule",
+			},
+		},
+		"full exports": {
+			head + "- {name: a, source: s, schedule: manual, fullEvery: 5}\n- {name: b, source: s, schedule: '0 2 * * *', fullEvery: 1}\n" +
+				"- {name: c, source: s, schedule: '0 2 * * *', level: patient, deleted: false, fullEvery: 5}\n- {name: d, source: s, schedule: '0 2 * * *', fullEvery: 30}\n",
+			[]string{
+				"plan a: fullEvery: has no meaning with schedule: manual",
+				`plan b: fullEvery: "1" is not a number from 2 to 1000`,
+				"plan c: fullEvery: has no meaning at level patient",
 			},
 		},
 		"durations and shares": {

@@ -39,8 +39,8 @@ var (
 	planKeys = []string{
 		"name", "source", "level", "group", "cohort", "types", "typeFilter", "patients", "elements",
 		"deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad",
-		"urnReferences", "allowErrors", storage.SettingStorage, storage.SettingDistribute,
-		storage.SettingClusterBy,
+		"urnReferences", "allowErrors", "fullEvery",
+		storage.SettingStorage, storage.SettingDistribute, storage.SettingClusterBy,
 	}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
 	schemaName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,62}$`)
@@ -80,6 +80,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		r.schema(o, &p, schemas)
 		p.Schedule = r.schedule(o)
 		p.Paused = o.boolean("paused", false)
+		fullEvery(o, &p)
 		p.Lag = o.duration("lag", defaultLag)
 		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd {
 			if p.Lag = 0; o.has("lag") {
@@ -97,6 +98,25 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		p.AllowErrors = o.boolean("allowErrors", false)
 		e.Plans = append(e.Plans, p)
 		e.SourceOf[p.Name] = source.Name
+	}
+}
+
+// mostFullEvery bounds how many exports are read to find the last full one.
+const mostFullEvery = 1000
+
+// fullEvery reads how often the schedule makes a full export.
+func fullEvery(o object, p *pipeline.Plan) {
+	if !o.has("fullEvery") {
+		return
+	}
+	p.FullEvery = o.number("fullEvery", 2, mostFullEvery)
+	switch {
+	case p.Level != pipeline.LevelSystem:
+		o.fault("fullEvery", "has no meaning at level %s, where every export is full: remove it",
+			p.Level)
+	case p.Schedule == nil:
+		o.fault("fullEvery",
+			"has no meaning with schedule: manual: remove it, and type fhirsynapse exports start %s --full", p.Name)
 	}
 }
 

@@ -27,6 +27,8 @@ type Plan struct {
 	Schema  string
 	// Schedule is when the plan is due; nil means only by hand.
 	Schedule Schedule
+	// FullEvery makes every nth export of the schedule ask for everything again; 0 means none does.
+	FullEvery int
 	// Lag is how far behind the server's clock an export ends, so that writes in progress are
 	// left to the next export. Overlap is how far before the end of the last export the next
 	// one begins.

@@ -22,12 +22,41 @@ type starter struct {
 func (st *starter) start(
 	ctx context.Context, plan Plan, d records.Document[records.PlanRecord],
 ) error {
+	if d.Value.WantedAt.IsZero() {
+		full, err := st.isFullDue(ctx, plan)
+		if err != nil {
+			return err
+		}
+		d.Value.Wanted = records.Window{Full: full}
+	}
 	if err := st.reserve(ctx, plan.Name, &d); errors.Is(err, ErrConflict) {
 		return nil
 	} else if err != nil {
 		return err
 	}
 	return st.request(ctx, plan, d.Value)
+}
+
+// isFullDue reports whether the next export of the schedule asks for everything again: no full one
+// is among the last exports. A full export that failed does not count.
+func (st *starter) isFullDue(ctx context.Context, plan Plan) (bool, error) {
+	if plan.FullEvery == 0 {
+		return false, nil
+	}
+	last, err := st.records.LastExports(ctx, plan.Name, plan.FullEvery-1)
+	if err != nil {
+		return false, err
+	}
+	for _, key := range last {
+		d, err := records.Read[records.Export](ctx, st.Journal, key)
+		if err != nil {
+			return false, err
+		}
+		if d.Value.State.Committed() && d.Value.IsFull() {
+			return false, nil
+		}
+	}
+	return true, nil
 }
 
 // reserve takes the next number of the plan. The caller whose swap of the plan's document

@@ -1,9 +1,11 @@
 package pipeline_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline/records"
 )
 
@@ -107,4 +109,37 @@ func TestTheLastWindowCounts(t *testing.T) {
 	if err != nil || !d.Value.Wanted.Full {
 		t.Errorf("the plan wants %+v, %v", d.Value.Wanted, err)
 	}
+}
+
+// Every nth export of the schedule is full, and one that failed is made up for by the next.
+func TestFullEvery(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.plans[0].FullEvery = 3
+	w.boot()
+	w.server.put("Patient", "a", "first", 1, false)
+	var got string
+	for n := 1; n <= 9; n++ {
+		id := records.ExportID("nightly", n)
+		if n == 4 {
+			w.server.status = func() error { return fault.Permanentf("no") }
+		}
+		e := w.run(id)
+		w.server.status = nil
+		switch {
+		case e.State == records.Failed:
+			got += "x"
+		case e.IsFull():
+			got += "F"
+		default:
+			got += "."
+		}
+		if n < 9 {
+			w.server.put("Patient", fmt.Sprint("p", n), "later", 1, false)
+		}
+	}
+	if want := "F..xF..F."; got != want {
+		t.Errorf("full exports: %s, want %s", got, want)
+	}
+	w.matches()
 }

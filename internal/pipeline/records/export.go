@@ -15,6 +15,13 @@ func (e Export) AsksInFull(typ string) bool {
 	})
 }
 
+// IsFull reports whether all jobs of an export ask for everything that the server has.
+func (e Export) IsFull() bool {
+	return len(e.Jobs) > 0 && !slices.ContainsFunc(e.Jobs, func(r Request) bool {
+		return r.Since.After(beginning)
+	})
+}
+
 // Export is the journal's document of one run of a plan.
 type Export struct {
 	ID     string `json:"id"`
