@@ -214,6 +214,11 @@ var only = []struct {
 		"who belongs to a cohort is decided without protocols and agents",
 	},
 	{
+		"internal/quarantine",
+		[]string{"internal/quarantine", "internal/pipeline", "internal/fault"},
+		"whoever writes or reads bad lines shares their form",
+	},
+	{
 		"internal/typefilter",
 		[]string{"internal/typefilter"},
 		"both who reads plans and who asks servers lean on it",

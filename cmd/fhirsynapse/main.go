@@ -40,10 +40,13 @@ func run() int {
 		Now: time.Now,
 	}
 	return cli.Run(ctx, os.Args[1:], os.Getenv, streams, cli.Commands{
-		Serve:   func(ctx context.Context) int { return app.Serve(ctx, e, os.Stdout, os.Stderr) },
-		Runs:    connect.Runner(e.Engines, time.Now),
-		Journal: operator,
-		Cohorts: operator,
-		Version: e.Version,
+		Serve: func(ctx context.Context) int {
+			return app.Serve(ctx, e, os.Stdout, os.Stderr)
+		},
+		Runs:       connect.Runner(e.Engines, time.Now),
+		Journal:    operator,
+		Cohorts:    operator,
+		Quarantine: operator,
+		Version:    e.Version,
 	})
 }

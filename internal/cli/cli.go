@@ -17,6 +17,7 @@ import (
 	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
+	"fhirsynapse/internal/quarantine"
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/warehouse/setup"
@@ -38,6 +39,8 @@ type Commands struct {
 	Journal Journal
 	// Cohorts lists and refreshes cohorts, for the command cohort.
 	Cohorts Cohorts
+	// Quarantine reads the quarantine container, for the command quarantine.
+	Quarantine Quarantine
 	// Version describes the build.
 	Version string
 
@@ -77,6 +80,16 @@ type Cohorts interface {
 	RefreshCohort(
 		ctx context.Context, file, name string, o cohort.Options,
 	) (cohort.Report, error)
+}
+
+// Quarantine reads the quarantine container of the app. An app.Operator implements it.
+type Quarantine interface {
+	// Quarantined lists files.
+	Quarantined(ctx context.Context, q quarantine.Query) (quarantine.Listing, error)
+	// ExplainQuarantine groups the bad lines of an export by their reasons.
+	ExplainQuarantine(ctx context.Context, s quarantine.Selection) (quarantine.Report, error)
+	// CopyQuarantined writes bad lines, which are health data, and returns their number.
+	CopyQuarantined(ctx context.Context, s quarantine.Selection, w io.Writer) (int64, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.
@@ -141,7 +154,6 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 			return cmd.Help()
 		},
 	}
-	root.CompletionOptions.HiddenDefaultCmd = true
 	root.SetHelpTemplate(root.HelpTemplate() + "\n" + exitHelp)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usagef(cmd, "%w", err)
@@ -149,6 +161,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.AddCommand(
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
 		startCommand(getenv, s, c), exportsCommand(s, c), cohortCommand(s, c),
+		quarantineCommand(s, c),
 		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c),
 		viewsCommand(s), versionCommand(s, c),
 	)

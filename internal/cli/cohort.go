@@ -45,7 +45,7 @@ func cohortListCommand(s Streams, c Commands, file *string) *cobra.Command {
 				return err
 			}
 			if asJSON {
-				return cohortJSON(s, list)
+				return printJSON(s, list)
 			}
 			t := plainTable(
 				"cohort", "source", "membership", "match", "members", "groups", "changed", "checked",
@@ -89,7 +89,7 @@ func cohortShowCommand(s Streams, c Commands, file *string) *cobra.Command {
 				return noCohort(list, args[0])
 			}
 			if asJSON {
-				return cohortJSON(s, list[i])
+				return printJSON(s, list[i])
 			}
 			return say(s, cohortLines(list[i])...)
 		},
@@ -243,7 +243,7 @@ nothing even so.`,
 // printReports prints what refreshes have done or would do.
 func printReports(s Streams, reports []cohort.Report, asJSON bool) error {
 	if asJSON {
-		return cohortJSON(s, append([]cohort.Report{}, reports...))
+		return printJSON(s, append([]cohort.Report{}, reports...))
 	}
 	if len(reports) == 0 {
 		return nil
@@ -285,7 +285,7 @@ func plainTable(columns ...string) table.Writer {
 	return t
 }
 
-func cohortJSON(s Streams, v any) error {
+func printJSON(s Streams, v any) error {
 	e := json.NewEncoder(s.Out)
 	e.SetIndent("", "  ")
 	e.SetEscapeHTML(false)

@@ -12,11 +12,12 @@ import (
 func JournalFromEnv(environ []string) (Config, error) {
 	e := newEnv(environ)
 	c := Config{
-		Lake:             e.lake(),
-		JournalContainer: e.container("JournalContainer"),
-		LandingContainer: e.container("LandingContainer"),
-		LineLimit:        e.lineLimit("LineLimit"),
-		ExportsFile:      e.exportsFile(),
+		Lake:                e.lake(),
+		JournalContainer:    e.container("JournalContainer"),
+		LandingContainer:    e.container("LandingContainer"),
+		QuarantineContainer: e.container("QuarantineContainer"),
+		LineLimit:           e.lineLimit("LineLimit"),
+		ExportsFile:         e.exportsFile(),
 	}
 	e.misspelt()
 	c.Warnings = e.warnings

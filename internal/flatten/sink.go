@@ -12,6 +12,7 @@ import (
 
 	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
+	badlines "fhirsynapse/internal/quarantine"
 )
 
 // sink writes results in order into the lake: one blob per table with rows.
@@ -113,14 +114,6 @@ func bound(limit int, files []*parquetFile) error {
 	}
 }
 
-// quarantined is a line of the quarantine file.
-type quarantined struct {
-	Line   int64  `json:"line"`
-	Offset int64  `json:"offset"`
-	Reason string `json:"reason"`
-	Text   string `json:"text"`
-}
-
 // quarantinedText bounds the text of a bad line in the quarantine, in bytes.
 const quarantinedText = 1 << 20
 
@@ -147,8 +140,8 @@ func (q *quarantine) add(lines []badLine) error {
 		enc := json.NewEncoder(&buf)
 		enc.SetEscapeHTML(false)
 		text := string(cutText(b.line.JSON, quarantinedText))
-		if err := enc.Encode(quarantined{
-			b.line.Number, b.line.Offset, b.reason, text,
+		if err := enc.Encode(badlines.Line{
+			Line: b.line.Number, Offset: b.line.Offset, Reason: b.reason, Text: text,
 		}); err != nil {
 			return fmt.Errorf("quarantine line %d: %w", b.line.Number, err)
 		}

@@ -1,0 +1,222 @@
+package cli_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strings"
+	"testing"
+	"time"
+
+	"fhirsynapse/internal/batch/localfs"
+	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/quarantine"
+)
+
+// marker stands for health data.
+const marker = "Zebulon-Qx7"
+
+// quarantineFolder implements cli.Quarantine with a folder of this machine.
+type quarantineFolder struct{ lake pipeline.Lake }
+
+func (q quarantineFolder) Quarantined(
+	ctx context.Context, query quarantine.Query,
+) (quarantine.Listing, error) {
+	if query.Name == "weekly" {
+		return quarantine.Listing{}, fault.Permanentf("plan weekly: there is no such plan")
+	}
+	return quarantine.List(ctx, q.lake, query)
+}
+
+func (q quarantineFolder) ExplainQuarantine(
+	ctx context.Context, s quarantine.Selection,
+) (quarantine.Report, error) {
+	r, err := quarantine.Explain(ctx, q.lake, s)
+	r.Schema = "fhir"
+	return r, err
+}
+
+func (q quarantineFolder) CopyQuarantined(
+	ctx context.Context, s quarantine.Selection, w io.Writer,
+) (int64, error) {
+	return quarantine.CopyLines(ctx, q.lake, s, w)
+}
+
+// badLines returns the content of a file of the quarantine, one line for each reason.
+func badLines(t *testing.T, reasons ...string) string {
+	t.Helper()
+	var out strings.Builder
+	for i, reason := range reasons {
+		line, err := json.Marshal(quarantine.Line{
+			Line: int64(10*i + 2), Reason: reason,
+			Text: fmt.Sprintf(`{"resourceType":"Patient","id":"%s-%d"`, marker, i),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		out.Write(append(line, '\n'))
+	}
+	return out.String()
+}
+
+func newQuarantine(t *testing.T, large bool) quarantineFolder {
+	t.Helper()
+	lake := localfs.New(t.TempDir())
+	bad := badLines(t, "byte 12: the line ends too early", "byte 7: the line ends too early",
+		"the resource has no id")
+	files := map[string]string{
+		"nightly-000002/Patient/v1/f/Patient-1.ndjson@0x1.ndjson":      bad,
+		"nightly-000002/Patient/v1/f/Patient-2.ndjson@0x2.ndjson":      bad,
+		"nightly-000002/Observation/v12/f/Observation.ndjson@x.ndjson": badLines(t, "no id"),
+		"nightly-000002/nightly-000002.1/server-ab.txt":                marker + "\n",
+		"nightly-b-000001/Patient/v1/f/Patient-9.ndjson@0x1.ndjson":    bad,
+		"messages/abc.json": `{"who":"` + marker + `"}`,
+		"notes.txt":         marker,
+		"broken-000001/Patient/v1/f/Patient.ndjson@1.ndjson": "{\"line\":1}\n" + marker,
+	}
+	if large {
+		files["nightly-000003/Patient/v1/f/P.ndjson@1.ndjson"] = badLines(t,
+			strings.Repeat("x", 1<<20))
+	}
+	for path, content := range files {
+		if _, err := lake.Put(t.Context(), pipeline.Quarantine, path,
+			strings.NewReader(content)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return quarantineFolder{lake}
+}
+
+// No command prints content of the quarantine, except show --lines.
+func TestQuarantineCommands(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		args     []string
+		large    bool
+		code     int
+		out      []string
+		not      string
+		err      string
+		marked   bool
+		jsonRows int
+	}{
+		"list": {
+			args: []string{"list"},
+			out: []string{
+				"nightly-000002", "f/Patient-1.ndjson ", "server text", "messages/abc.json",
+				"notes.txt", "5 files of bad lines", "1 texts of a server", "1 messages",
+				"1 files of others",
+			},
+		},
+		"list of a plan": {
+			args: []string{"list", "nightly"},
+			out:  []string{"3 files of bad lines", "1 texts of a server"}, not: "nightly-b",
+		},
+		"list of an export": {
+			args: []string{"list", "nightly-b-000001", "--json"}, jsonRows: 1,
+			out: []string{`"lines": 3`, `"from": "f/Patient-9.ndjson"`, `"type": "Patient"`},
+		},
+		"list of few": {
+			args: []string{"list", "--most", "2"}, out: []string{"the newest 2 are shown"},
+		},
+		"list of few as JSON": {
+			args: []string{"list", "--most", "2", "--json"}, jsonRows: 2, err: "the newest 2 of 5",
+		},
+		"list of none": {
+			args: []string{"list", "monthly"},
+			out:  []string{"nothing is in the quarantine of monthly"},
+		},
+		"list of none as JSON": {
+			args: []string{"list", "monthly", "--json"}, out: []string{"[]"},
+		},
+		"list of an unknown plan": {
+			args: []string{"list", "weekly"}, code: 1, err: "no such plan",
+		},
+		"list of two": {
+			args: []string{"list", "a", "b"}, code: 2, err: `"b" is one`,
+		},
+		"list of no number": {
+			args: []string{"list", "--most", "0"}, code: 2, err: "at least 1",
+		},
+		"list does not read much": {
+			args: []string{"list"}, large: true, out: []string{"?", "--count"},
+		},
+		"list counts what it must": {args: []string{"list", "--count"}, large: true, not: "?"},
+		"show": {
+			args: []string{"show", "nightly-000002"},
+			out: []string{
+				"the line ends too early │     4 │     2", "f/Patient-1.ndjson: 2, 12", "Observation",
+				"nightly-000002/nightly-000002.1/server-ab.txt",
+				"fhirsynapse load mended --to WAREHOUSE --schema fhir",
+			},
+		},
+		"show one type": {
+			args: []string{"show", "nightly-000002", "Patient", "--json"}, jsonRows: 2,
+			out: []string{`"lines": 4`, `"files": 2`}, not: "Observation",
+		},
+		"show by reason": {
+			args: []string{"show", "nightly-000002", "--where", "reason~has no id"},
+			out:  []string{"the resource has no id"}, not: "too early",
+		},
+		"show another type": {
+			args: []string{"show", "nightly-000002", "Group"},
+			out:  []string{"has bad lines of Observation, Patient"},
+		},
+		"show nothing": {
+			args: []string{"show", "nightly-000009"},
+			out:  []string{"no bad lines of nightly-000009 are in the quarantine"},
+		},
+		"show lines": {
+			args: []string{"show", "nightly-000002", "Patient", "--lines", "--where", "reason~id"},
+			out:  []string{marker + "-2"}, not: "too early", err: "are health data", marked: true,
+		},
+		"show no lines": {
+			args: []string{"show", "nightly-000009", "--lines"}, err: "there are none",
+		},
+		"show a damaged file": {
+			args: []string{"show", "broken-000001"}, code: 1,
+			err: "its line 2 is not a bad line as this program stores them",
+		},
+		"show what": {args: []string{"show"}, code: 2, err: "the export is missing"},
+		"show by something else": {
+			args: []string{"show", "a-000001", "--where", "x"}, code: 2, err: "reason~TEXT",
+		},
+		"show both": {
+			args: []string{"show", "a-000001", "--lines", "--json"}, code: 2, err: "exclude each other",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := commands()
+			c.Quarantine = newQuarantine(t, tt.large)
+			var out, errs strings.Builder
+			code := cli.Run(t.Context(), append([]string{"quarantine"}, tt.args...),
+				func(string) string { return "" },
+				cli.Streams{Out: &out, Err: &errs, Now: time.Now}, c)
+			if code != tt.code || !strings.Contains(errs.String(), tt.err) ||
+				tt.err == "" && errs.Len() > 0 {
+				t.Errorf("ended with %d: %s", code, errs.String())
+			}
+			for _, want := range tt.out {
+				if !strings.Contains(out.String(), want) {
+					t.Errorf("no %q in\n%s", want, out.String())
+				}
+			}
+			if tt.not != "" && strings.Contains(out.String(), tt.not) {
+				t.Errorf("%q in\n%s", tt.not, out.String())
+			}
+			if strings.Contains(errs.String(), marker) ||
+				strings.Contains(out.String(), marker) != tt.marked {
+				t.Errorf("health data, in\n%s%s", out.String(), errs.String())
+			}
+			var rows []json.RawMessage
+			if err := json.Unmarshal([]byte(out.String()),
+				&rows); tt.jsonRows > 0 && (err != nil || len(rows) != tt.jsonRows) {
+				t.Errorf("%d rows, %v:\n%s", len(rows), err, out.String())
+			}
+		})
+	}
+}

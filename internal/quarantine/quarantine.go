@@ -1,0 +1,194 @@
+// Package quarantine reads the quarantine area: bad lines with their reasons, messages that are not
+// ours, and the words of servers.
+//
+// The listing and the reasons hold no health data. Lines and texts do, and are copied only on
+// demand.
+package quarantine
+
+import (
+	"bytes"
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
+)
+
+// Line is a bad line in a file of the quarantine area.
+type Line struct {
+	Line   int64  `json:"line"`
+	Offset int64  `json:"offset"`
+	Reason string `json:"reason"`
+	Text   string `json:"text"`
+}
+
+// Kind describes the content of a file of the quarantine area.
+type Kind string
+
+// The kinds.
+const (
+	Lines      Kind = "lines"       // bad lines of one file of an export
+	ServerText Kind = "server text" // the words of a server about a failure
+	Message    Kind = "message"     // a message that is not a step of this version
+	Other      Kind = "other"       // a file that this program has not written
+)
+
+// File is one file of the quarantine area.
+type File struct {
+	Kind   Kind   `json:"kind"`
+	Export string `json:"export,omitempty"`
+	Type   string `json:"type,omitempty"`
+	// From is the path of the file in the landing area that has the bad lines.
+	From string `json:"from,omitempty"`
+	Path string `json:"path"`
+	Size int64  `json:"bytes"`
+	// Lines is the number of bad lines; nil if nobody has counted them.
+	Lines    *int64    `json:"lines,omitempty"`
+	Modified time.Time `json:"modified"`
+
+	etag string
+}
+
+var viewSetFolder = regexp.MustCompile(`^v[0-9]+$`)
+
+// fileOf describes a file by its path.
+func fileOf(f pipeline.File) File {
+	out := File{Kind: Other, Path: f.Path, Size: f.Size, Modified: f.Modified, etag: f.ETag}
+	parts := strings.SplitN(f.Path, "/", 4)
+	if len(parts) == 2 && parts[0] == "messages" && strings.HasSuffix(parts[1], ".json") {
+		out.Kind = Message
+		return out
+	}
+	if _, _, ok := records.CutExportID(parts[0]); !ok || len(parts) < 3 {
+		return out
+	}
+	out.Export = parts[0]
+	stem, ndjson := strings.CutSuffix(f.Path, ".ndjson")
+	switch {
+	case len(parts) == 3 && strings.HasPrefix(parts[1], parts[0]+".") &&
+		strings.HasPrefix(parts[2], "server-"):
+		out.Kind = ServerText
+	case len(parts) == 4 && viewSetFolder.MatchString(parts[2]) && ndjson:
+		out.Kind, out.Type = Lines, parts[1]
+		out.From = strings.TrimPrefix(stem, strings.Join(parts[:3], "/")+"/")
+		if i := strings.LastIndexByte(out.From, '@'); i >= 0 {
+			out.From = out.From[:i]
+		}
+	}
+	return out
+}
+
+// Query selects files of the quarantine area.
+type Query struct {
+	// Name is a plan or an export; empty means everything.
+	Name string
+	// Most bounds the files that are returned. The newest come first.
+	Most int
+	// Count counts the lines of large files too, which are read for that.
+	Count bool
+}
+
+// Sum counts files.
+type Sum struct{ Files, Bytes int64 }
+
+// Listing is the answer to a Query.
+type Listing struct {
+	Files []File
+	// Found sums all files, by kind, including those that Most leaves out.
+	Found map[Kind]Sum
+}
+
+// countLimit bounds the size of a file that List reads to count its lines.
+const countLimit = 1 << 20
+
+// List lists the newest files of the quarantine area. It holds at most twice Most of them.
+func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
+	prefix, plan := q.Name, q.Name
+	if _, _, isExport := records.CutExportID(q.Name); isExport {
+		prefix, plan = q.Name+"/", ""
+	} else if plan != "" {
+		prefix += "-"
+	}
+	out := Listing{Found: map[Kind]Sum{}}
+	for f, err := range lake.List(ctx, pipeline.Quarantine, prefix) {
+		if err != nil {
+			return out, err
+		}
+		file := fileOf(f)
+		if of, _, _ := records.CutExportID(file.Export); plan != "" && of != plan {
+			continue
+		}
+		sum := out.Found[file.Kind]
+		out.Found[file.Kind] = Sum{sum.Files + 1, sum.Bytes + file.Size}
+		if out.Files = append(out.Files, file); len(out.Files) >= 2*q.Most {
+			out.Files = newest(out.Files, q.Most)
+		}
+	}
+	out.Files = newest(out.Files, q.Most)
+	return out, countAll(ctx, lake, out.Files, q.Count)
+}
+
+func newest(files []File, most int) []File {
+	slices.SortFunc(files, func(a, b File) int {
+		return cmp.Or(b.Modified.Compare(a.Modified), strings.Compare(a.Path, b.Path))
+	})
+	return files[:min(most, len(files))]
+}
+
+// readers bounds the files that are read at one time.
+const readers = 8
+
+// countAll counts the lines of the files, a few at a time.
+func countAll(ctx context.Context, lake pipeline.Lake, files []File, large bool) error {
+	ctx, stop := context.WithCancelCause(ctx)
+	defer stop(nil)
+	var wg sync.WaitGroup
+	slots := make(chan struct{}, readers)
+	for i := range files {
+		f := &files[i]
+		if f.Kind != Lines || f.Size > countLimit && !large {
+			continue
+		}
+		slots <- struct{}{}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			n, err := countLines(ctx, lake, *f)
+			switch {
+			case err == nil:
+				f.Lines = &n
+			case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, pipeline.ErrChanged):
+				stop(err)
+			}
+		})
+	}
+	wg.Wait()
+	return context.Cause(ctx)
+}
+
+func countLines(ctx context.Context, lake pipeline.Lake, f File) (n int64, err error) {
+	r, err := lake.Open(ctx, pipeline.Quarantine, f.Path, f.etag)
+	if err != nil {
+		return 0, err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	buf := make([]byte, 64<<10)
+	for {
+		read, err := r.Read(buf)
+		n += int64(bytes.Count(buf[:read], []byte("\n")))
+		if err == io.EOF {
+			return n, nil
+		}
+		if err != nil {
+			return n, fmt.Errorf("read %s: %w", f.Path, err)
+		}
+	}
+}
