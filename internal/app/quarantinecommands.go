@@ -8,6 +8,7 @@ import (
 	"io/fs"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/quarantine"
 )
@@ -63,16 +64,36 @@ func (o Operator) ExplainQuarantine(
 func (o Operator) CopyQuarantined(
 	ctx context.Context, s quarantine.Selection, w io.Writer,
 ) (int64, error) {
+	return o.copyQuarantine(ctx, s.Export, func(lake pipeline.Lake) (int64, error) {
+		return quarantine.CopyLines(ctx, lake, s, w)
+	})
+}
+
+// CopyServerTexts writes the words of servers about failures of an export to w. They may be health
+// data.
+func (o Operator) CopyServerTexts(
+	ctx context.Context, export string, w io.Writer,
+) (int64, error) {
+	return o.copyQuarantine(ctx, export, func(lake pipeline.Lake) (int64, error) {
+		return quarantine.CopyTexts(ctx, lake, export, w)
+	})
+}
+
+// copyQuarantine returns an error for an export that has nothing to be copied and that the journal
+// does not know.
+func (o Operator) copyQuarantine(
+	ctx context.Context, export string, copyTo func(pipeline.Lake) (int64, error),
+) (int64, error) {
 	a, err := o.journal()
 	if err != nil {
 		return 0, err
 	}
-	n, err := quarantine.CopyLines(ctx, a.lake, s, w)
+	n, err := copyTo(a.lake)
 	if err != nil {
 		return n, a.unread(err)
 	}
 	if n == 0 {
-		_, err = a.schemaOf(ctx, s.Export)
+		_, err = a.schemaOf(ctx, export)
 	}
 	return n, err
 }

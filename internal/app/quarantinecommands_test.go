@@ -62,6 +62,15 @@ func TestOperatorsSeeTheQuarantine(t *testing.T) {
 	if err != nil || n != 2 || strings.Count(out.String(), marker) != 2 {
 		t.Errorf("%d lines, %v", n, err)
 	}
+	if _, err := lake.Put(ctx, pipeline.Quarantine, "demo-000001/demo-000001.1/server-ab.txt",
+		strings.NewReader("no\n")); err != nil {
+		t.Fatal(err)
+	}
+	out.Reset()
+	if n, err := o.CopyServerTexts(ctx, "demo-000001", &out); err != nil || n != 1 ||
+		!strings.Contains(out.String(), `"text":"no"`) {
+		t.Errorf("%d texts, %v: %s", n, err, out.String())
+	}
 
 	journal := records.Store{Journal: w.App.Journal()}
 	if err := journal.CreateExport(ctx, records.Export{

@@ -90,6 +90,9 @@ type Quarantine interface {
 	ExplainQuarantine(ctx context.Context, s quarantine.Selection) (quarantine.Report, error)
 	// CopyQuarantined writes bad lines, which are health data, and returns their number.
 	CopyQuarantined(ctx context.Context, s quarantine.Selection, w io.Writer) (int64, error)
+	// CopyServerTexts writes the words of servers about failures of an export, which may be health
+	// data, and returns the number of texts.
+	CopyServerTexts(ctx context.Context, export string, w io.Writer) (int64, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.

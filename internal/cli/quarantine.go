@@ -2,9 +2,12 @@ package cli
 
 import (
 	"cmp"
+	"context"
 	"fmt"
+	"io"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/jedib0t/go-pretty/v6/table"
 	"github.com/jedib0t/go-pretty/v6/text"
@@ -18,7 +21,7 @@ func quarantineCommand(s Streams, c Commands) *cobra.Command {
 		Use:   "quarantine",
 		Short: "List bad lines, and show why they are bad",
 		Long: `List the files of the quarantine container, and show why lines are bad. The commands print counts,
-places and reasons; only show --lines prints health data.
+places and reasons; only show --lines and show --texts print health data.
 
 The commands read the app's settings from the environment. Those of the storage account are enough:
 LakeStorage, or LakeStorage__blobServiceUri with the identity of this machine or of the Azure CLI; and
@@ -45,7 +48,10 @@ messages that are not ours. Lines are counted in files of up to 1 MB; --count re
 				return usagef(cmd, "--most must be at least 1")
 			}
 			q.Name = strings.Join(args, "")
+			q.Progress = &quarantine.Progress{}
+			n := quarantineNarrator(s, q.Progress)
 			list, err := c.Quarantine.Quarantined(cmd.Context(), q)
+			n.end()
 			if err != nil {
 				return err
 			}
@@ -148,7 +154,7 @@ func shownLine(shown []quarantine.File, files int64) string {
 
 func quarantineShowCommand(s Streams, c Commands) *cobra.Command {
 	var where string
-	var asJSON, lines bool
+	var asJSON, lines, texts bool
 	cmd := &cobra.Command{
 		Use:   "show EXPORT [TYPE]",
 		Short: "Show why lines of an export are bad",
@@ -156,13 +162,14 @@ func quarantineShowCommand(s Streams, c Commands) *cobra.Command {
 it. A reason names the place and never the content.
 
 --lines prints the lines themselves as they are stored, in JSON: line, offset, reason and text (the first
-megabyte). The text is health data.`,
+megabyte). The text is health data. --texts prints the words of a server about failures of the export,
+which may be health data, in JSON: path and text.`,
 		Example: "  fhirsynapse quarantine show nightly-000012 Patient\n" +
 			"  fhirsynapse quarantine show nightly-000012 Patient --lines | " +
 			"jq -r .text > mended/Patient.ndjson",
 		Args: between(1, 2, "the export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			q := quarantine.Selection{Export: args[0]}
+			q := quarantine.Selection{Export: args[0], Progress: &quarantine.Progress{}}
 			if len(args) > 1 {
 				q.Type = args[1]
 			}
@@ -172,13 +179,25 @@ megabyte). The text is health data.`,
 					return usagef(cmd, "--where %q: write reason~TEXT", where)
 				}
 			}
-			if lines && asJSON {
-				return usagef(cmd, "--lines and --json exclude each other: lines are JSON already")
+			switch {
+			case lines && texts:
+				return usagef(cmd, "--lines and --texts exclude each other")
+			case (lines || texts) && asJSON:
+				return usagef(cmd, "--json is for the reasons: lines and texts are JSON already")
+			case texts && (where != "" || q.Type != ""):
+				return usagef(cmd, "--texts shows all texts of an export: name no type and no reason")
+			case lines:
+				return copied(cmd, s, q, "lines", c.Quarantine.CopyQuarantined)
+			case texts:
+				return copied(cmd, s, q, "texts", func(
+					ctx context.Context, q quarantine.Selection, w io.Writer,
+				) (int64, error) {
+					return c.Quarantine.CopyServerTexts(ctx, q.Export, w)
+				})
 			}
-			if lines {
-				return quarantineLines(cmd, s, c, q)
-			}
+			n := quarantineNarrator(s, q.Progress)
 			r, err := c.Quarantine.ExplainQuarantine(cmd.Context(), q)
+			n.end()
 			if err != nil {
 				return err
 			}
@@ -189,22 +208,37 @@ megabyte). The text is health data.`,
 		},
 	}
 	cmd.Flags().BoolVar(&lines, "lines", false, "print the lines: health data")
+	cmd.Flags().BoolVar(&texts, "texts", false, "print a server's own words: may be health data")
 	cmd.Flags().StringVar(&where, "where", "",
 		"only the lines that `reason~TEXT` selects: their reason contains TEXT")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of the reasons")
 	return cmd
 }
 
-// quarantineLines prints lines of patients to stdout, and the warning to stderr.
-func quarantineLines(
-	cmd *cobra.Command, s Streams, c Commands, q quarantine.Selection,
+// quarantineNarrator reports on stderr how much is read.
+func quarantineNarrator(s Streams, p *quarantine.Progress) *narrator {
+	n := newNarrator(s)
+	began := n.now()
+	n.wait("", func(now time.Time) string {
+		return "reading the quarantine: " + p.String() + ", for " + span(now.Sub(began))
+	})
+	return n
+}
+
+// copied prints health data to stdout, and the warning to stderr.
+func copied(
+	cmd *cobra.Command, s Streams, q quarantine.Selection, what string,
+	copyTo func(context.Context, quarantine.Selection, io.Writer) (int64, error),
 ) error {
-	fmt.Fprintln(s.Err, "fhirsynapse: the lines on standard output are health data: "+
-		"keep them where patients' data may be, and remove them afterwards")
-	n, err := c.Quarantine.CopyQuarantined(cmd.Context(), q, s.Out)
-	if err == nil && n == 0 {
-		fmt.Fprintf(s.Err, "fhirsynapse: there are none: %s has no such lines in quarantine\n",
-			q.Export)
+	fmt.Fprintf(s.Err, "fhirsynapse: the %s on standard output are health data: "+
+		"keep them where patients' data may be, and remove them afterwards\n", what)
+	s.ErrIsTerminal = false // a line that is drawn again would mix with the output
+	n := quarantineNarrator(s, q.Progress)
+	found, err := copyTo(cmd.Context(), q, s.Out)
+	n.end()
+	if err == nil && found == 0 {
+		fmt.Fprintf(s.Err, "fhirsynapse: there are none: %s has no such %s in quarantine\n",
+			q.Export, what)
 	}
 	return err
 }
@@ -212,10 +246,10 @@ func quarantineLines(
 // reasonLines describes the quarantine of an export.
 func reasonLines(q quarantine.Selection, r quarantine.Report) []string {
 	var out []string
-	for _, path := range r.Texts {
-		out = append(out,
-			"a server's own words, which may name patients, are in the quarantine container, in "+
-				path)
+	if len(r.Texts) > 0 {
+		out = append(out, fmt.Sprintf(
+			"%d texts of a server, which may name patients: fhirsynapse quarantine show %s --texts",
+			len(r.Texts), q.Export))
 	}
 	if len(r.Reasons) == 0 {
 		none := "no bad lines of " + q.Export + " are in the quarantine"

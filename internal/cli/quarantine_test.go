@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -43,6 +44,12 @@ func (q quarantineFolder) CopyQuarantined(
 	ctx context.Context, s quarantine.Selection, w io.Writer,
 ) (int64, error) {
 	return quarantine.CopyLines(ctx, q.lake, s, w)
+}
+
+func (q quarantineFolder) CopyServerTexts(
+	ctx context.Context, export string, w io.Writer,
+) (int64, error) {
+	return quarantine.CopyTexts(ctx, q.lake, export, w)
 }
 
 // badLines returns the content of a file of the quarantine, one line for each reason.
@@ -149,7 +156,7 @@ func TestQuarantineCommands(t *testing.T) {
 			args: []string{"show", "nightly-000002"},
 			out: []string{
 				"the line ends too early │     4 │     2", "f/Patient-1.ndjson: 2, 12", "Observation",
-				"nightly-000002/nightly-000002.1/server-ab.txt",
+				"1 texts of a server, which may name patients: fhirsynapse quarantine show nightly-000002 --texts",
 				"fhirsynapse load mended --to WAREHOUSE --schema fhir",
 			},
 		},
@@ -173,6 +180,23 @@ func TestQuarantineCommands(t *testing.T) {
 			args: []string{"show", "nightly-000002", "Patient", "--lines", "--where", "reason~id"},
 			out:  []string{marker + "-2"}, not: "too early", err: "are health data", marked: true,
 		},
+		"show texts": {
+			args: []string{"show", "nightly-000002", "--texts"}, err: "are health data",
+			out: []string{
+				`{"path":"nightly-000002/nightly-000002.1/server-ab.txt","text":"` + marker + `"}`,
+			},
+			not: "resourceType", marked: true,
+		},
+		"show texts of a type": {
+			args: []string{"show", "a-000001", "Patient", "--texts"}, code: 2, err: "name no type",
+		},
+		"show lines and texts": {
+			args: []string{"show", "a-000001", "--lines", "--texts"}, code: 2,
+			err: "exclude each other",
+		},
+		"show no texts": {
+			args: []string{"show", "nightly-b-000001", "--texts"}, err: "no such texts",
+		},
 		"show no lines": {
 			args: []string{"show", "nightly-000009", "--lines"}, err: "there are none",
 		},
@@ -185,7 +209,7 @@ func TestQuarantineCommands(t *testing.T) {
 			args: []string{"show", "a-000001", "--where", "x"}, code: 2, err: "reason~TEXT",
 		},
 		"show both": {
-			args: []string{"show", "a-000001", "--lines", "--json"}, code: 2, err: "exclude each other",
+			args: []string{"show", "a-000001", "--lines", "--json"}, code: 2, err: "JSON already",
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -219,4 +243,40 @@ func TestQuarantineCommands(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A person who waits learns on stderr how much is read.
+func TestQuarantineTellsOfItsWork(t *testing.T) {
+	t.Parallel()
+	c, ticks := commands(), make(chan time.Time)
+	c.Quarantine = slowQuarantine{newQuarantine(t, false), ticks}
+	var out, errs strings.Builder
+	var seconds atomic.Int64
+	code := cli.Run(t.Context(), []string{"quarantine", "show", "nightly-000002"},
+		func(string) string { return "" }, cli.Streams{
+			Out: &out, Err: &errs,
+			Now: func() time.Time { return time.Unix(10*seconds.Add(1), 0) },
+			Ticks: func(time.Duration) (<-chan time.Time, func()) {
+				return ticks, func() {}
+			},
+		}, c)
+	if want := "reading the quarantine: 3 files, 7 lines, for "; code != 0 ||
+		!strings.Contains(errs.String(), want) {
+		t.Errorf("ended with %d, no %q in %s", code, want, errs.String())
+	}
+}
+
+// slowQuarantine lets the clock tick before it returns.
+type slowQuarantine struct {
+	quarantineFolder
+	ticks chan<- time.Time
+}
+
+func (q slowQuarantine) ExplainQuarantine(
+	ctx context.Context, s quarantine.Selection,
+) (quarantine.Report, error) {
+	r, err := q.quarantineFolder.ExplainQuarantine(ctx, s)
+	q.ticks <- time.Time{}
+	q.ticks <- time.Time{} // the first has been printed
+	return r, err
 }

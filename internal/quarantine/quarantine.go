@@ -17,6 +17,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"fhirsynapse/internal/pipeline"
@@ -95,6 +96,31 @@ type Query struct {
 	Most int
 	// Count counts the lines of large files too, which are read for that.
 	Count bool
+	// Progress counts the files while they are listed; nil means nobody looks.
+	Progress *Progress
+}
+
+// Progress counts the work of a command, for a person who waits. All methods accept nil.
+type Progress struct{ files, lines atomic.Int64 }
+
+// String describes the work up to now.
+func (p *Progress) String() string {
+	if p == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d files, %d lines", p.files.Load(), p.lines.Load())
+}
+
+func (p *Progress) file() {
+	if p != nil {
+		p.files.Add(1)
+	}
+}
+
+func (p *Progress) line(n int) {
+	if p != nil {
+		p.lines.Add(int64(n))
+	}
 }
 
 // Sum counts files.
@@ -127,6 +153,7 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		if of, _, _ := records.CutExportID(file.Export); plan != "" && of != plan {
 			continue
 		}
+		q.Progress.file()
 		sum := out.Found[file.Kind]
 		out.Found[file.Kind] = Sum{sum.Files + 1, sum.Bytes + file.Size}
 		if out.Files = append(out.Files, file); len(out.Files) >= 2*q.Most {
@@ -134,7 +161,7 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		}
 	}
 	out.Files = newest(out.Files, q.Most)
-	return out, countAll(ctx, lake, out.Files, q.Count)
+	return out, countAll(ctx, lake, out.Files, q)
 }
 
 func newest(files []File, most int) []File {
@@ -148,20 +175,20 @@ func newest(files []File, most int) []File {
 const readers = 8
 
 // countAll counts the lines of the files, a few at a time.
-func countAll(ctx context.Context, lake pipeline.Lake, files []File, large bool) error {
+func countAll(ctx context.Context, lake pipeline.Lake, files []File, q Query) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, readers)
 	for i := range files {
 		f := &files[i]
-		if f.Kind != Lines || f.Size > countLimit && !large {
+		if f.Kind != Lines || f.Size > countLimit && !q.Count {
 			continue
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			n, err := countLines(ctx, lake, *f)
+			n, err := countLines(ctx, lake, *f, q.Progress)
 			switch {
 			case err == nil:
 				f.Lines = &n
@@ -174,7 +201,9 @@ func countAll(ctx context.Context, lake pipeline.Lake, files []File, large bool)
 	return context.Cause(ctx)
 }
 
-func countLines(ctx context.Context, lake pipeline.Lake, f File) (n int64, err error) {
+func countLines(
+	ctx context.Context, lake pipeline.Lake, f File, p *Progress,
+) (n int64, err error) {
 	r, err := lake.Open(ctx, pipeline.Quarantine, f.Path, f.etag)
 	if err != nil {
 		return 0, err
@@ -183,7 +212,9 @@ func countLines(ctx context.Context, lake pipeline.Lake, f File) (n int64, err e
 	buf := make([]byte, 64<<10)
 	for {
 		read, err := r.Read(buf)
-		n += int64(bytes.Count(buf[:read], []byte("\n")))
+		found := bytes.Count(buf[:read], []byte("\n"))
+		n += int64(found)
+		p.line(found)
 		if err == io.EOF {
 			return n, nil
 		}

@@ -22,9 +22,15 @@ type Selection struct {
 	Type string
 	// Reason is a part of the reasons; empty means all.
 	Reason string
+	// Progress counts the files and lines that are read; nil means nobody looks.
+	Progress *Progress
 }
 
-func (s Selection) has(l Line) bool { return strings.Contains(l.Reason, s.Reason) }
+// has counts a line and reports whether it is selected.
+func (s Selection) has(l Line) bool {
+	s.Progress.line(1)
+	return strings.Contains(l.Reason, s.Reason)
+}
 
 // Reason is a reason with the lines that have it. It names places and no content.
 type Reason struct {
@@ -86,6 +92,7 @@ func Explain(ctx context.Context, lake pipeline.Lake, s Selection) (Report, erro
 		if s.Type != "" && s.Type != f.Type {
 			continue
 		}
+		s.Progress.file()
 		if err := eachLine(ctx, lake, f, func(l Line, _ []byte) error {
 			if s.has(l) {
 				tally(groups, f, l)
@@ -157,6 +164,7 @@ func CopyLines(
 		if f.Kind != Lines || s.Type != "" && s.Type != f.Type {
 			continue
 		}
+		s.Progress.file()
 		if err := eachLine(ctx, lake, f, func(l Line, raw []byte) error {
 			if !s.has(l) {
 				return nil
@@ -171,6 +179,54 @@ func CopyLines(
 		}
 	}
 	return n, nil
+}
+
+// Text is the words of a server about a failure. They may be health data.
+type Text struct {
+	Path string `json:"path"`
+	Text string `json:"text"`
+}
+
+// textLimit bounds a text that CopyTexts writes, in bytes.
+const textLimit = 1 << 20
+
+// CopyTexts writes the words of servers about an export's failures, each text as a line of JSON,
+// and returns their number.
+func CopyTexts(
+	ctx context.Context, lake pipeline.Lake, export string, w io.Writer,
+) (n int64, err error) {
+	e := json.NewEncoder(w)
+	e.SetEscapeHTML(false)
+	for f, err := range files(ctx, lake, export) {
+		if err != nil {
+			return n, err
+		}
+		if f.Kind != ServerText {
+			continue
+		}
+		text, err := readText(ctx, lake, f)
+		if err != nil {
+			return n, err
+		}
+		n++
+		if err := e.Encode(Text{f.Path, text}); err != nil {
+			return n, fmt.Errorf("write the texts: %w", err)
+		}
+	}
+	return n, nil
+}
+
+func readText(ctx context.Context, lake pipeline.Lake, f File) (text string, err error) {
+	r, err := lake.Open(ctx, pipeline.Quarantine, f.Path, f.etag)
+	if err != nil {
+		return "", err
+	}
+	defer func() { err = errors.Join(err, r.Close()) }()
+	data, err := io.ReadAll(io.LimitReader(r, textLimit))
+	if err != nil {
+		return "", fmt.Errorf("read %s: %w", f.Path, err)
+	}
+	return strings.TrimSuffix(string(data), "\n"), nil
 }
 
 // files yields the files of an export.
