@@ -37,6 +37,9 @@ type dialect struct {
 	filters typefilter.Rules
 	// patients: the server accepts a list of patients.
 	patients bool
+	// deidentifies: the server changes the resources as it writes them, by rules that the kick-off
+	// names.
+	deidentifies bool
 	// failure begins the diagnostics of a job that has failed for good, whatever the HTTP status
 	// is.
 	failure string
@@ -63,6 +66,7 @@ var azure = dialect{
 	deleted:       "_deleted",
 	deletedLevels: []string{pipeline.LevelSystem},
 	filters:       typefilter.Azure,
+	deidentifies:  true,
 	failure:       "export operation failed for reason:",
 	folder:        lastSegment,
 }
@@ -190,6 +194,16 @@ func (d dialect) kickOff(r pipeline.Request, o Options) (kickOff, error) {
 	if o.Container != "" && d.container != "" {
 		add(d.container, "valueString", o.Container)
 	}
+	if rules := r.Deidentify; rules != nil {
+		add("_anonymizationConfig", "valueString", rules.Config)
+		if rules.ETag != "" {
+			// Some builds of the server compare the text with the header, which has quotes.
+			add("_anonymizationConfigEtag", "valueString", `"`+rules.ETag+`"`)
+		}
+		if rules.Collection != "" {
+			add("_anonymizationConfigCollectionReference", "valueString", rules.Collection)
+		}
+	}
 	if o.MaxCount > 0 {
 		add(d.maxCount, "valueInteger", strconv.Itoa(o.MaxCount))
 	}
@@ -270,6 +284,9 @@ func (d dialect) faults(r pipeline.Request, o Options) []error {
 		!r.Till.Truncate(time.Millisecond).After(r.Since.Truncate(time.Millisecond)) {
 		refuse("the window is empty: it ends at %s, not after its begin at %s",
 			r.Till.UTC().Format(instant), r.Since.UTC().Format(instant))
+	}
+	if r.Deidentify != nil && !d.deidentifies {
+		refuse("this server cannot be asked for a de-identified export")
 	}
 	for _, err := range d.filters.Check(r.TypeFilter, r.Types, r.Deleted) {
 		errs = append(errs, fmt.Errorf("type filter: %w", err))

@@ -49,6 +49,21 @@ func TestKickOffSaysWhatItWants(t *testing.T) {
 			pipeline.Request{Level: "system", Deleted: true},
 			"/fhir/$export?includeAssociatedData=_deleted&_container=lake&_maxCount=500&_isParallel=false",
 		},
+		"de-identified by a file": {
+			pipeline.Request{Level: "system", Deidentify: &pipeline.Deidentify{
+				Config: "limited set.json", ETag: "0x8D8494A069489EC",
+			}},
+			"/fhir/$export?_container=lake&_anonymizationConfig=limited%20set.json" +
+				"&_anonymizationConfigEtag=%220x8D8494A069489EC%22&_maxCount=500&_isParallel=false",
+		},
+		"de-identified by an image": {
+			pipeline.Request{Level: "group", Group: "g", Deidentify: &pipeline.Deidentify{
+				Config: "a.json", Collection: "registry.azurecr.io/rules:v1",
+			}},
+			"/fhir/Group/g/$export?_container=lake&_anonymizationConfig=a.json" +
+				"&_anonymizationConfigCollectionReference=registry.azurecr.io%2Frules%3Av1" +
+				"&_maxCount=500&_isParallel=false",
+		},
 		"deletes that none can tell": {
 			pipeline.Request{Level: "patient", Deleted: true},
 			"/fhir/Patient/$export?_container=lake&_maxCount=500&_isParallel=false",
@@ -280,5 +295,19 @@ func TestAnEndedContextIsKnown(t *testing.T) {
 	defer cancel()
 	if _, err := s.Status(ctx, srv.URL+"/job/1"); !errors.Is(err, context.DeadlineExceeded) {
 		t.Errorf("%v, want context.DeadlineExceeded", err)
+	}
+}
+
+// A server that would ignore the rules would export identified resources.
+func TestAServerOfTheGuideIsAskedForNoDeidentifiedExport(t *testing.T) {
+	t.Parallel()
+	s, _ := serve(t, func(http.ResponseWriter, *http.Request) {
+		t.Error("a request was sent")
+	}, func(o *Options) { o.Dialect, o.Container = DialectBulk, "" })
+	_, err := s.KickOff(t.Context(), pipeline.Request{
+		Level: "system", Deidentify: &pipeline.Deidentify{Config: "a.json", ETag: "1"},
+	})
+	if fault.Of(err) != fault.Permanent || !strings.Contains(err.Error(), "de-identified") {
+		t.Errorf("got %v", err)
 	}
 }

@@ -110,7 +110,7 @@ func (s *Source) jobRemedy(f *fault.Error, status int) {
 		f.Remedy = "ask for fewer resources per query: write maxCount for this source"
 	case status == http.StatusBadRequest:
 		f.Whose = fault.OurSetting
-		f.Remedy = "check the plan: the Group may be missing"
+		f.Remedy = "check the plan: the Group may be missing, or the configuration of deidentify"
 	}
 }
 

@@ -38,8 +38,8 @@ var (
 	levels   = []string{pipeline.LevelSystem, pipeline.LevelPatient, pipeline.LevelGroup}
 	planKeys = []string{
 		"name", "source", "level", "group", "cohort", "types", "typeFilter", "patients", "elements",
-		"deleted", "schema", "schedule", "timezone", "paused", "lag", "overlap", "maxBad",
-		"urnReferences", "allowErrors", "fullEvery",
+		"deleted", "deidentify", "schema", "schedule", "timezone", "paused", "lag", "overlap",
+		"maxBad", "urnReferences", "allowErrors", "fullEvery",
 		storage.SettingStorage, storage.SettingDistribute, storage.SettingClusterBy,
 	}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
@@ -114,6 +114,8 @@ func fullEvery(o object, p *pipeline.Plan) {
 	case p.Level != pipeline.LevelSystem:
 		o.fault("fullEvery", "has no meaning at level %s, where every export is full: remove it",
 			p.Level)
+	case p.Deidentify != nil:
+		o.fault("fullEvery", "has no meaning with deidentify, where every export is full: remove it")
 	case p.Schedule == nil:
 		o.fault("fullEvery",
 			"has no meaning with schedule: manual: remove it, and type fhirsynapse exports start %s --full", p.Name)
@@ -199,6 +201,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 		o.fault("elements",
 			"is refused: incomplete resources would replace complete ones; choose columns by views")
 	}
+	r.deidentify(o, p, e, source.Dialect)
 	r.deletes(o, p, source.Dialect)
 	filters(o, p, source.Dialect)
 	if p.Level != pipeline.LevelSystem && p.Cohort == "" && slices.Contains(levels, p.Level) {
@@ -210,7 +213,7 @@ func (r *reader) scope(o object, p *pipeline.Plan, e *Exports, source Source) {
 // deletes reads whether deletes are requested. Servers of dialect bulk report them without a
 // request.
 func (r *reader) deletes(o object, p *pipeline.Plan, dialect string) {
-	asked := o.boolean("deleted", p.Level == pipeline.LevelSystem)
+	asked := o.boolean("deleted", p.Level == pipeline.LevelSystem && p.Deidentify == nil)
 	if dialect != DialectAzure {
 		if o.has("deleted") && !asked {
 			o.fault("deleted", "this server always reports deletes: remove it")

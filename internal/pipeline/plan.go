@@ -25,6 +25,9 @@ type Plan struct {
 	// Deleted asks the server for deletes on incremental exports.
 	Deleted bool
 	Schema  string
+	// Deidentify are the rules by which the server changes the resources; nil if it does not.
+	// Every export is full then.
+	Deidentify *Deidentify
 	// Schedule is when the plan is due; nil means only by hand.
 	Schedule Schedule
 	// FullEvery makes every nth export of the schedule ask for everything again; 0 means none does.

@@ -135,7 +135,7 @@ func (p *poller) poll(ctx context.Context, s Step) error {
 		return p.pollAgain(ctx, source, s, j, Status{})
 	}
 	if err != nil {
-		return p.pollFailed(ctx, source, s, j, err)
+		return p.pollFailed(ctx, source, s, j, deidentified(e.Jobs[s.Job-1], err))
 	}
 	if status.Manifest == nil {
 		return p.pollAgain(ctx, source, s, j, status)

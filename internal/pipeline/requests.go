@@ -32,9 +32,8 @@ func requestsOf(
 }
 
 // requests makes the jobs of an export: one for all types with the same watermark. A type
-// without a watermark starts in full, and so does every export below system level: there a
-// server applies _since to the Patient first, and would leave out new resources of an
-// unchanged patient.
+// without a watermark starts in full, and so does every export of a plan that does not build on
+// earlier ones.
 func requests(
 	plan Plan, marks map[string]time.Time, window records.Window, till time.Time,
 ) []Request {
@@ -47,9 +46,10 @@ func requests(
 		end = time.Time{}
 	}
 	var jobs []Request
+	all := -1
 	for _, t := range types {
 		var since time.Time
-		if mark := marks[t]; !mark.IsZero() && plan.Level == LevelSystem {
+		if mark := marks[t]; !mark.IsZero() && plan.builds() {
 			since = window.Widen(mark.Add(-plan.Overlap))
 			if !since.Before(till) {
 				continue
@@ -60,11 +60,15 @@ func requests(
 			i = len(jobs)
 			jobs = append(jobs, Request{
 				Level: plan.Level, Group: plan.Group, TypeFilter: plan.TypeFilter, Since: since,
-				Till:    end,
-				Deleted: plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
+				Till:       end,
+				Deleted:    plan.Deleted && !since.IsZero() && len(plan.TypeFilter) == 0,
+				Deidentify: plan.Deidentify,
 			})
 		}
-		if t != AllTypes {
+		switch {
+		case t == AllTypes:
+			all = i
+		case i != all: // the job for all types has this one
 			jobs[i].Types = append(jobs[i].Types, t)
 		}
 	}

@@ -91,6 +91,9 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		return st.notBegun(ctx, plan, r, StepKickOff, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
+	if err := st.checkRules(ctx, plan); err != nil {
+		return st.notBegun(ctx, plan, r, stepRules, fmt.Errorf("export %s: %w", r.Current, err))
+	}
 	basis, err := st.planner.basis(ctx, plan.Name, plan.Schema)
 	if err != nil {
 		return fmt.Errorf("export %s: %w", r.Current, err)
@@ -109,7 +112,7 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		Jobs:        requestsOf(plan, parts, basis.marks, r.Window, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 	}
-	if plan.Level == LevelSystem && !r.Window.Full {
+	if plan.builds() && !r.Window.Full {
 		e.BasedOn = basis.basedOn
 	}
 	if len(e.Lacks) > 0 {
@@ -249,7 +252,7 @@ func (st *starter) accept(
 				return j, refusedErr
 			}
 		}
-		return j, fmt.Errorf("kick off job %s: %w", j.ID, err)
+		return j, fmt.Errorf("kick off job %s: %w", j.ID, deidentified(r, err))
 	}
 	return st.recordAccepted(ctx, source, e, j, accepted, false)
 }

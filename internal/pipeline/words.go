@@ -12,6 +12,8 @@ type (
 	Entry = records.Entry
 	// Request is one $export to be started.
 	Request = records.Request
+	// Deidentify names the rules by which a server de-identifies resources.
+	Deidentify = records.Deidentify
 	// Exchange is a kick-off as sent and answered.
 	Exchange = records.Exchange
 	// Manifest lists the files of a finished job.

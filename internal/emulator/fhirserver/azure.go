@@ -19,7 +19,8 @@ func azureDialect(o Options) dialect {
 }
 
 func (a azure) kickOff(level, group string, r *http.Request) (jobs.Request, []issue) {
-	return kickOff(level, group, r, a.o.Now(), a.o.MaxCount)
+	req, issues := kickOff(level, group, r, a.o.Now(), a.o.MaxCount)
+	return req, append(issues, anonymize(r.URL.Query(), a.o.Anonymization, &req)...)
 }
 
 func (azure) statusURL(r *http.Request, job string) string {

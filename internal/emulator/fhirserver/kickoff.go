@@ -24,7 +24,7 @@ var knownParameters = []string{
 	"_outputFormat", "_since", "_till", "_type", "_container", "_format", "_typeFilter",
 	"_isParallel",
 	"includeAssociatedData", "_maxCount",
-	"_anonymizationConfig", "_anonymizationConfigCollectionReference", "_anonymizationConfigEtag",
+	anonymizationConfig, anonymizationCollection, anonymizationETag,
 }
 
 var outputFormats = []string{"application/fhir+ndjson", "application/ndjson", "ndjson"}
@@ -160,14 +160,6 @@ func (p *parameters) sizes(level string) {
 	}
 	p.req.Parallel = parallel && level != jobs.LevelGroup && p.value("_typeFilter") == "" ||
 		level == jobs.LevelPatient
-	for _, name := range []string{
-		"_anonymizationConfig", "_anonymizationConfigCollectionReference",
-		"_anonymizationConfigEtag",
-	} {
-		if p.value(name) != "" {
-			p.fault("%s: the anonymized export operation is not enabled.", name)
-		}
-	}
 }
 
 // associated reads includeAssociatedData, which the model binding of the two other levels ignores.

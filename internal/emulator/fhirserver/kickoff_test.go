@@ -160,7 +160,6 @@ func TestKickOffFaults(t *testing.T) {
 		{"_type=Patient&_typeFilter=Observation?status%3Dfinal", "not in _type"},
 		{"_type=Observation&_typeFilter=" + url.QueryEscape("Observation?code=a,b"), "'b'"},
 		{"_type=Observation&_typeFilter=" + url.QueryEscape("Observation?code=a=b"), "a=b"},
-		{"_anonymizationConfig=x", "not enabled"},
 		{"_type=%zz", "cannot be read"},
 	}
 	for _, tt := range tests {

@@ -49,6 +49,9 @@ type Options struct {
 	ConflictOnCancel bool
 	// GroupWrites is the status that refuses every write of a Group, such as 403; zero allows them.
 	GroupWrites int
+	// Anonymization has the ETag of each configuration of de-identified exports, by its file name;
+	// nil means that the server supports none (dialect azure).
+	Anonymization map[string]string
 	// Pages selects how search answers with pages.
 	Pages Pages
 }

@@ -24,6 +24,8 @@ type Request struct {
 	// Share is the number of the share of the plan's cohort whose patients the source names in the
 	// kick-off, for level patient; 0 if there is none.
 	Share int `json:",omitempty"`
+	// Deidentify are the rules by which the server changes the resources; nil if it does not.
+	Deidentify *Deidentify `json:",omitempty"`
 }
 
 // Exchange is a kick-off as sent and answered, for troubleshooting a server. It holds no token

@@ -43,7 +43,11 @@ type Request struct {
 	MaxCount    int       // resources per file, at least 1
 	Parallel    bool
 	History     bool
-	Deleted     bool // include tombstones
+	// Redact removes what identifies a patient.
+	Redact bool
+	// Refusal ends the job before it writes a file; nil lets it run.
+	Refusal *Failure
+	Deleted bool // include tombstones
 
 	// ByGuide follows the Bulk Data guide instead of the Azure server: at every level, the window
 	// [Since, Till) applies to each resource, in its state at Till.

@@ -18,6 +18,9 @@ var ErrNotDone = errors.New("no finished job of that id")
 
 // export writes all files of a job.
 func (r *Runner) export(ctx context.Context, j *Job) ([]Output, error) {
+	if f := j.Request.Refusal; f != nil {
+		return nil, &jobError{*f}
+	}
 	if err := r.o.Blobs.Ensure(ctx, j.Container); err != nil {
 		return nil, fmt.Errorf("ensure the container: %w", err)
 	}
@@ -76,6 +79,9 @@ func (r *Runner) writeChild(ctx context.Context, j *Job, c *child) ([]Output, er
 		line, err := r.o.Store.Line(v)
 		if err == nil && len(j.Request.Elements) > 0 {
 			line, err = subset(v.Type, line, j.Request.Elements)
+		}
+		if err == nil && j.Request.Redact && v.Type == "Patient" {
+			line, err = redact(line)
 		}
 		if err != nil {
 			return nil, err
