@@ -311,3 +311,36 @@ func TestAServerOfTheGuideIsAskedForNoDeidentifiedExport(t *testing.T) {
 		t.Errorf("got %v", err)
 	}
 }
+
+// A job whose promise was lost is not taken for ours if it ran by other rules.
+func TestAnIdentifiedJobIsNotADeidentifiedOne(t *testing.T) {
+	t.Parallel()
+	s, err := New(Options{
+		Dialect: DialectAzure, BaseURL: "https://fhir.example", Container: "lake", Now: time.Now,
+		Landing: func(string) (string, bool) { return "", false },
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	const url = "https://fhir.example/$export?_container=lake"
+	const byRules = url + "&_anonymizationConfig=a.json&_anonymizationConfigEtag=%221%22"
+	plain := pipeline.Request{Level: "system"}
+	ruled := pipeline.Request{
+		Level: "system", Deidentify: &pipeline.Deidentify{Config: "a.json", ETag: "1"},
+	}
+	for _, c := range []struct {
+		job     string
+		request pipeline.Request
+		want    bool
+	}{
+		{url, plain, true},
+		{byRules, ruled, true},
+		{url, ruled, false},
+		{byRules, plain, false},
+		{strings.ReplaceAll(byRules, "%221", "%222"), ruled, false},
+	} {
+		if got := s.Traces.Answers(pipeline.Manifest{Request: c.job}, c.request); got != c.want {
+			t.Errorf("%s is taken for %+v: %t", c.job, c.request, got)
+		}
+	}
+}

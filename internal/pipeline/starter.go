@@ -91,7 +91,9 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		return st.notBegun(ctx, plan, r, StepKickOff, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	till := now.Add(-plan.Lag).Truncate(time.Millisecond)
-	if err := st.checkRules(ctx, plan); err != nil {
+	if err := st.checkRules(ctx, plan); fault.Of(err) == fault.Transient && err != nil {
+		return fmt.Errorf("export %s: compare with the tables: %w", r.Current, err)
+	} else if err != nil {
 		return st.notBegun(ctx, plan, r, stepRules, fmt.Errorf("export %s: %w", r.Current, err))
 	}
 	basis, err := st.planner.basis(ctx, plan.Name, plan.Schema)
