@@ -98,7 +98,7 @@ release/sums: need-go ## the checksums of out/release/ again, after files of oth
 test: need-all ## all tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=40m $(TESTFLAGS) ./...
 	$(GO) test -count=1 -v -run=Random ./internal/bulkfhir/randomserver
-	$(GO) test -count=1 -v -run=Model ./internal/pipeline
+	$(GO) test -count=1 -v ./internal/pipeline
 	$(GO) test -count=1 -v -run=HostileLines ./internal/flatten
 
 .PHONY: test/quick

@@ -64,7 +64,7 @@ func TestCrashBetweenEveryTwoCalls(t *testing.T) {
 	for name, breakAt := range ways {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for n := 1; n <= calls; n++ {
+			for n := 1; n <= calls; n += stride {
 				w := newWorld(t)
 				breakAt(w, n)
 				story(w)
@@ -145,7 +145,7 @@ func TestOutageOfFifteenMinutes(t *testing.T) {
 	for _, port := range []string{"lake", "journal", "queue", "warehouse", "source"} {
 		t.Run(port, func(t *testing.T) {
 			t.Parallel()
-			for n := 1; n <= 120; n += 3 {
+			for n := 1; n <= 120; n += 3 * stride {
 				w := newWorld(t)
 				var until time.Time
 				w.gate.before = func(i int, call string) error {

@@ -79,7 +79,7 @@ func TestCrashBetweenEveryTwoCallsOfAFetch(t *testing.T) {
 	for name, breakAt := range breaks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			for n := 1; n <= calls; n += 2 {
+			for n := 1; n <= calls; n += 2 * stride {
 				w, _ := newKeeperWorld(t)
 				breakAt(w.gate, n)
 				story(w)

@@ -352,7 +352,7 @@ func TestCrashBetweenEveryTwoCallsOfAnIncompleteExport(t *testing.T) {
 		for name, breakAt := range breaks {
 			t.Run(name, func(t *testing.T) {
 				t.Parallel()
-				for n := 1; n <= calls; n += 2 {
+				for n := 1; n <= calls; n += 2 * stride {
 					w := newWorld(t)
 					if keeps {
 						w, _ = newKeeperWorld(t)

@@ -2,5 +2,9 @@
 
 package pipeline_test
 
-// share divides the number of histories that TestModel tries.
-const share = 1
+const (
+	// share divides the number of histories that TestModel tries.
+	share = 1
+	// stride is the distance of the calls at which a test breaks off.
+	stride = 1
+)

@@ -2,5 +2,9 @@
 
 package pipeline_test
 
-// The race detector makes histories ten times slower. `make test` also tries all without it.
-const share = 10
+// The race detector makes the tests many times slower. `make test` runs them without it too, and
+// then at every call and in all histories.
+const (
+	share  = 10
+	stride = 7
+)

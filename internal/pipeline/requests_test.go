@@ -17,7 +17,7 @@ import (
 // small. The test runs alone, because it measures the heap.
 func TestRequestsPerFile(t *testing.T) {
 	sizes := []int{100, 1000}
-	if !testing.Short() {
+	if !testing.Short() && share == 1 {
 		sizes = append(sizes, 10_000)
 	}
 	for _, c := range []struct {
