@@ -132,7 +132,7 @@ type typeTables struct {
 	compartment bool
 }
 
-// newWriters returns the writers of a kit's tables, with the heads last.
+// newWriters returns the writers of the tables of a type, with the heads last.
 func (f *Flattener) newWriters(k *typeTables) []*parquetfile.Writer {
 	var writers []*parquetfile.Writer
 	for _, t := range k.tables {
@@ -168,7 +168,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 	}, nil
 }
 
-// typeTables returns the kit of a file's type, created at its first use.
+// typeTables returns the tables and the engine of a file's type, created at their first use.
 func (f *Flattener) typeTables(in pipeline.Flattening) (*typeTables, error) {
 	key := typeKey{in.Plan, in.Type, in.Members != nil}
 	f.mu.Lock()

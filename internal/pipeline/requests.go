@@ -8,8 +8,7 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// requestsOf makes the jobs of an export: for a plan with a cohort, it makes them
-// for each of the cohort's parts.
+// requestsOf makes the jobs of an export. A plan with a cohort has jobs for each of its parts.
 func requestsOf(
 	plan Plan, parts []CohortPart, marks map[string]time.Time, window records.Window,
 	till time.Time,
