@@ -114,7 +114,7 @@ func (f *storageFlags) options(e tsql.Engine) (storage.Options, error) {
 	return o, err
 }
 
-// viewOf compiles the view in a file, or returns that of a table.
+// viewOf returns a compiled view by the name of its file or of its table.
 func viewOf(name string) (*sof.View, error) {
 	text, err := os.ReadFile(filepath.Clean(name))
 	if err == nil {

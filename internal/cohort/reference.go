@@ -18,8 +18,8 @@ const (
 	Here Place = iota
 	// Elsewhere is a resource of another server.
 	Elsewhere
-	// NoPatient is no literal reference to a Patient: missing, logical, contained, or to another
-	// type.
+	// NoPatient is everything else: a reference that is missing, logical or contained, or that
+	// leads to another type.
 	NoPatient
 )
 

@@ -9,13 +9,14 @@ import (
 	"fhirsynapse/internal/config"
 )
 
-func TestTheExampleOfTheCohortsPageWorks(t *testing.T) {
-	t.Parallel()
-	page, err := os.ReadFile("../../docs/cohorts.md")
+// example parses the first YAML block of a page of the documentation.
+func example(t *testing.T, page string) config.Exports {
+	t.Helper()
+	b, err := os.ReadFile("../../docs/" + page)
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, rest, _ := strings.Cut(string(page), "```yaml\n")
+	_, rest, _ := strings.Cut(string(b), "```yaml\n")
 	text, _, found := strings.Cut(rest, "```")
 	if !found {
 		t.Fatal("the page has no YAML")
@@ -24,6 +25,12 @@ func TestTheExampleOfTheCohortsPageWorks(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	return e
+}
+
+func TestTheExampleOfTheCohortsPageWorks(t *testing.T) {
+	t.Parallel()
+	e := example(t, "cohorts.md")
 	c, ok := e.Cohort("former-smokers")
 	if !ok || c.Match != cohort.MatchLatest || c.Membership != cohort.Tracking ||
 		len(e.Plans) != 1 || e.Plans[0].Cohort != c.Name {

@@ -1,7 +1,6 @@
 package config_test
 
 import (
-	"os"
 	"strings"
 	"testing"
 
@@ -91,19 +90,7 @@ func TestADeidentifiedPlanBelowSystemLevelIsWarnedOf(t *testing.T) {
 
 func TestTheExampleOfTheDeidentifiedPageWorks(t *testing.T) {
 	t.Parallel()
-	page, err := os.ReadFile("../../docs/deidentified.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	_, rest, _ := strings.Cut(string(page), "```yaml\n")
-	text, _, found := strings.Cut(rest, "```")
-	if !found {
-		t.Fatal("the page has no YAML")
-	}
-	e, err := config.ParseExports("exports.yaml", []byte(text), none)
-	if err != nil {
-		t.Fatal(err)
-	}
+	e := example(t, "deidentified.md")
 	want := pipeline.Deidentify{Config: "limited.json", ETag: "0x8D8494A069489EC"}
 	if len(e.Plans) != 2 || e.Plans[0].Deidentify != nil || len(e.Warnings) > 0 {
 		t.Errorf("it has %+v and warns of %q", e.Plans, e.Warnings)

@@ -45,7 +45,7 @@ var everywhere = []string{
 	"modifierExtension",
 }
 
-// column is a column of a ViewDefinition. ansi is its SQL type, if it is not that of its FHIR type.
+// column holds a column of a ViewDefinition. ansi overrides the SQL type that typ would give.
 type column struct{ name, path, typ, description, ansi string }
 
 type writer struct{ columns []column }
