@@ -129,8 +129,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	local, _ := engine.Local(address)
 	set := planViews(a.config.ViewsFolder, exports, local.Storage)
 	flattener, err := flatten.NewFlattener(flatten.Options{
-		Lake: a.lake, Views: set, Compartment: compartment(exports),
-		LineLimit: a.config.LineLimit,
+		Lake: a.lake, Views: set, LineLimit: a.config.LineLimit,
 	})
 	if err != nil {
 		return nil, err

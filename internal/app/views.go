@@ -7,6 +7,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/flatview"
+	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/storage"
 	"fhirsynapse/views"
 )
@@ -21,38 +22,61 @@ func Views(folder string, options ...sof.Option) (flatten.PlanViews, error) {
 	return flatten.Native(func(string) ([]*sof.View, error) { return set, nil }), nil
 }
 
-// planViews compiles the views for each plan at its first use, because plans differ in how they
-// read references. Tables are stored as the plan says, or else as the warehouse's address does.
+// planViews compiles the views for each plan at its first use: plans differ in how they read
+// references, and the plans of a cohort also have the compartments of patients. Tables are stored
+// as the plan says, or else as the warehouse's address does.
 func planViews(
 	folder string, exports config.Exports, warehouse storage.Options,
 ) flatten.PlanViews {
 	var mu sync.Mutex
-	sets := map[sof.References][]*sof.View{}
+	type kind struct {
+		references sof.References
+		members    bool
+	}
+	sets := map[kind][]*sof.View{}
 	native := flatten.Native(func(plan string) ([]*sof.View, error) {
-		r := exports.References(plan)
+		k := kind{exports.References(plan), exports.HasMembers(plan)}
 		mu.Lock()
 		defer mu.Unlock()
-		if set, ok := sets[r]; ok {
+		if set, ok := sets[k]; ok {
 			return set, nil
 		}
-		set, err := views.WithFolder(folder, sof.WithReferences(r))
-		if err == nil {
-			sets[r] = set
+		set, err := views.WithFolder(folder, sof.WithReferences(k.references))
+		if err != nil {
+			return nil, err
 		}
-		return set, err
+		if k.members {
+			more, err := compartments(sof.WithReferences(k.references))
+			if err != nil {
+				return nil, err
+			}
+			set = append(set[:len(set):len(set)], more...)
+		}
+		sets[k] = set
+		return set, nil
 	})
 	return flatten.Stored{Native: native, Storage: func(plan string) storage.Options {
 		return exports.StorageOf[plan].Or(warehouse)
 	}}
 }
 
-// compartment returns the views of the patients of resources, with the references of each plan.
-func compartment(exports config.Exports) func(plan, resource string) (*sof.View, error) {
-	return func(plan, resource string) (*sof.View, error) {
+// compartments returns the views of the patients of resources, one for each type of the Patient
+// compartment.
+func compartments(options ...sof.Option) ([]*sof.View, error) {
+	var set []*sof.View
+	for _, resource := range schema.R4().Names(schema.Resource) {
 		text, err := flatview.Compartment(resource)
-		if err != nil || text == nil {
+		if err != nil {
 			return nil, err
 		}
-		return sof.Compile("compartment.json", text, sof.WithReferences(exports.References(plan)))
+		if text == nil {
+			continue
+		}
+		v, err := sof.Compile(flatview.CompartmentName(resource)+".json", text, options...)
+		if err != nil {
+			return nil, err
+		}
+		set = append(set, v)
 	}
+	return set, nil
 }

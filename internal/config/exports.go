@@ -81,6 +81,14 @@ func (e Exports) Source(plan string) (Source, bool) {
 	return s, ok
 }
 
+// HasMembers reports whether the files of a plan have the ids of a cohort's members. The ids of
+// de-identified resources may be others.
+func (e Exports) HasMembers(plan string) bool {
+	return slices.ContainsFunc(e.Plans, func(p pipeline.Plan) bool {
+		return p.Name == plan && p.Cohort != "" && p.Deidentify == nil
+	})
+}
+
 // References returns how the views of a plan read references. Absolute ones have a key at the base
 // URL of the plan's source, unless the source names another.
 func (e Exports) References(plan string) sof.References {

@@ -55,7 +55,7 @@ type evaluation struct {
 	limits  [][]keyLimit     // by table
 	badKey  string           // why a key of the line is bad
 
-	compartment bool // the evaluator has a view of the resource's patients, after the tables
+	compartment int  // the number of the table with the resource's patients, or -1
 	member      bool // one of the line's patients is a member
 }
 
@@ -258,9 +258,6 @@ func (e *evaluation) keep(res *Resource, lastUpdated time.Time) {
 	version := e.version
 	e.keepRows(res.ID, version)
 	for _, m := range res.Misses {
-		if m.View == len(e.tables) {
-			continue // the references of the compartment have no column
-		}
 		e.r.counts[m.View][m.Column][missFits[m.Why]] += m.Rows
 	}
 	if isOddID(res.ID) {
@@ -299,12 +296,10 @@ const rowOverhead = 200
 
 // row adds one row of a view.
 func (e *evaluation) row(view int, cells [][]byte) error {
-	if e.isPatient(view, cells) {
-		return nil
-	}
 	if err := e.checkRow(view, cells); err != nil {
 		return err
 	}
+	e.noteMember(view, cells)
 	t := e.r.tables[view]
 	if !e.marked(view) {
 		e.marks = append(e.marks, before{view, t.mark()})

@@ -7,16 +7,19 @@ import (
 	"fmt"
 	"io"
 	"runtime"
+	"slices"
 	"sync"
 	"sync/atomic"
 
 	"golang.org/x/sync/semaphore"
 
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten/parquetfile"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
 	"fhirsynapse/internal/sof/native"
 	"fhirsynapse/internal/sof/native/jsontape"
+	"fhirsynapse/internal/sof/schema"
 )
 
 // Resource describes an evaluated line. Its bytes are valid until the next line.
@@ -48,8 +51,8 @@ type PlanViews interface {
 	// Tables returns the tables of the plan's current views.
 	Tables(plan string) ([]Table, error)
 	// Engine returns a constructor of evaluators for the plan's views of one resource type, in the
-	// order of TablesOf, followed by more views of that type.
-	Engine(plan, resource string, more ...*sof.View) (func(Room) Evaluator, error)
+	// order of TablesOf.
+	Engine(plan, resource string) (func(Room) Evaluator, error)
 	// ViewSet returns a fingerprint of the views.
 	ViewSet(plan string) (string, error)
 }
@@ -70,10 +73,6 @@ type Options struct {
 	Lake pipeline.Lake
 	// Views must not change during the Flattener's life.
 	Views PlanViews
-	// Compartment returns a view of a type whose rows are the ids of a resource's patients, in its
-	// only column; nil for types outside of the Patient compartment. Only files with Members
-	// need it.
-	Compartment func(plan, resource string) (*sof.View, error)
 	// Evaluators is the number of goroutines that evaluate lines; 0 means one per processor.
 	Evaluators int
 	// LineLimit bounds a line in bytes; 0 means 64 MB.
@@ -118,18 +117,15 @@ const (
 	keptBuffers    = 6
 )
 
-// typeKey names the tables of a type. Files with members need another engine.
-type typeKey struct {
-	plan, resource string
-	members        bool
-}
+// typeKey names the tables of a type.
+type typeKey struct{ plan, resource string }
 
 // typeTables holds the tables and the engine of one resource type.
 type typeTables struct {
 	tables []Table
 	engine func(Room) Evaluator
-	// compartment is set if the engine has a view of the resource's patients after the tables.
-	compartment bool
+	// compartment is the number of the table with the resource's patients; -1 if there is none.
+	compartment int
 }
 
 // newWriters returns the writers of the tables of a type, with the heads last.
@@ -170,7 +166,7 @@ func NewFlattener(o Options) (*Flattener, error) {
 
 // typeTables returns the tables and the engine of a file's type, created at their first use.
 func (f *Flattener) typeTables(in pipeline.Flattening) (*typeTables, error) {
-	key := typeKey{in.Plan, in.Type, in.Members != nil}
+	key := typeKey{in.Plan, in.Type}
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	if k := f.byType[key]; k != nil {
@@ -180,34 +176,16 @@ func (f *Flattener) typeTables(in pipeline.Flattening) (*typeTables, error) {
 	if err != nil {
 		return nil, fmt.Errorf("read the views of plan %s: %w", in.Plan, err)
 	}
-	more, err := f.compartment(key)
-	if err != nil {
-		return nil, err
-	}
-	engine, err := f.o.Views.Engine(in.Plan, in.Type, more...)
+	engine, err := f.o.Views.Engine(in.Plan, in.Type)
 	if err != nil {
 		return nil, fmt.Errorf("compile the views of %s: %w", in.Type, err)
 	}
-	k := &typeTables{
-		tables: TablesOf(all, in.Type), engine: engine, compartment: len(more) > 0,
-	}
+	k := &typeTables{tables: TablesOf(all, in.Type), engine: engine}
+	k.compartment = slices.IndexFunc(k.tables, func(t Table) bool {
+		return t.Name == flatview.CompartmentName(in.Type)
+	})
 	f.byType[key] = k
 	return k, nil
-}
-
-// compartment returns the view of the patients of a type, if files with members need one.
-func (f *Flattener) compartment(key typeKey) ([]*sof.View, error) {
-	if !key.members {
-		return nil, nil
-	}
-	if f.o.Compartment == nil {
-		return nil, errors.New("a file with members needs the Patient compartment")
-	}
-	v, err := f.o.Compartment(key.plan, key.resource)
-	if err != nil || v == nil {
-		return nil, err
-	}
-	return []*sof.View{v}, nil
 }
 
 // ViewSet implements pipeline.Flattener.
@@ -268,6 +246,12 @@ func (f *Flattener) flatten(
 	k, err := f.typeTables(in)
 	if err != nil {
 		return pipeline.Done{}, err
+	}
+	if in.Members != nil && k.compartment < 0 && len(schema.PatientCompartment(in.Type)) > 0 {
+		// Everybody's resources would be loaded.
+		return pipeline.Done{}, fault.Permanentf(
+			"plan %s has members and no view %s of the patients of a resource", in.Plan,
+			flatview.CompartmentName(in.Type))
 	}
 	writers, ok := f.writers.take(k)
 	if !ok {

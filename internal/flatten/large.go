@@ -98,9 +98,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 // write its rows immediately.
 func (e *evaluation) inTurn(ctx context.Context, line ndjson.Line, flush func() error) error {
 	res, err := e.ev.Eval(ctx, line.JSON, func(view int, cells [][]byte) error {
-		if e.isPatient(view, cells) {
-			return nil
-		}
+		e.noteMember(view, cells)
 		return e.checkRow(view, cells)
 	})
 	lastUpdated, reason, err := e.judge(&res, err)

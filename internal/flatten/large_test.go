@@ -12,7 +12,6 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/flattentest"
 )
 
@@ -120,10 +119,8 @@ type panickingEvaluator struct {
 	with any
 }
 
-func (b panicking) Engine(
-	plan, resource string, more ...*sof.View,
-) (func(flatten.Room) flatten.Evaluator, error) {
-	engine, err := b.Views.Engine(plan, resource, more...)
+func (b panicking) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
+	engine, err := b.Views.Engine(plan, resource)
 	return func(r flatten.Room) flatten.Evaluator {
 		return panickingEvaluator{engine(r), b.with}
 	}, err

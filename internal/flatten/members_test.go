@@ -9,7 +9,6 @@ import (
 
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
-	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/flatview"
 )
 
@@ -22,16 +21,16 @@ const (
 // newMembersFlattener returns a flattener that knows the Patient compartment.
 func newMembersFlattener(t *testing.T, lake pipeline.Lake, block int) *flatten.Flattener {
 	t.Helper()
+	views := []string{patientView, codeView, referenceView, practitionerView}
+	for _, resource := range []string{"Patient", "Observation"} {
+		text, err := flatview.Compartment(resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		views = append(views, string(text))
+	}
 	f, err := flatten.NewFlattener(flatten.Options{
-		Lake: lake, Views: compiled(t, patientView, codeView, referenceView, practitionerView),
-		Block: block,
-		Compartment: func(_, resource string) (*sof.View, error) {
-			text, err := flatview.Compartment(resource)
-			if err != nil || text == nil {
-				return nil, err
-			}
-			return sof.Compile("compartment.json", text)
-		},
+		Lake: lake, Views: compiled(t, views...), Block: block,
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -59,7 +58,7 @@ func TestMembers(t *testing.T) {
 				`{"resourceType":"Patient","id":"double",` + meta + `,"link":[{"other":{"reference":"Patient/in"},"type":"replaced-by"}]}`,
 			},
 			pipeline.Done{Lines: 4, Filtered: 1, Heads: 3, Deleted: 1},
-			map[string]int64{"patient": 2},
+			map[string]int64{"patient": 2, "compartment_patient": 3},
 		},
 		{
 			"Observation",
@@ -75,7 +74,7 @@ func TestMembers(t *testing.T) {
 				`{"resourceType":"Observation","id":"8",` + meta + `,"performer":[` + long + `{"reference":"Patient/in"}]}`,
 			},
 			pipeline.Done{Lines: 9, Filtered: 4, Quarantined: 1, Heads: 4, Deleted: 1},
-			map[string]int64{"obs": 3, "performer": 1 + 400_001},
+			map[string]int64{"obs": 3, "performer": 1 + 400_001, "compartment_observation": 4},
 		},
 		{
 			"Practitioner",

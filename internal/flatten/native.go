@@ -29,9 +29,7 @@ func (n Native) Tables(plan string) ([]Table, error) {
 }
 
 // Engine implements PlanViews.
-func (n Native) Engine(
-	plan, resource string, more ...*sof.View,
-) (func(Room) Evaluator, error) {
+func (n Native) Engine(plan, resource string) (func(Room) Evaluator, error) {
 	all, err := n(plan)
 	if err != nil {
 		return nil, err
@@ -42,7 +40,7 @@ func (n Native) Engine(
 			views = append(views, v)
 		}
 	}
-	e, err := native.New(append(views, more...))
+	e, err := native.New(views)
 	if err != nil {
 		return nil, err
 	}

@@ -27,6 +27,10 @@ func Version(lastUpdated time.Time, versionID string, deleted bool) string {
 	return string(appendVersion(nil, lastUpdated, []byte(versionID), deleted))
 }
 
+// VersionsUntil returns a text that is greater than every version until an instant, and not greater
+// than later ones.
+func VersionsUntil(t time.Time) string { return string(appendInstant(nil, t.Add(1), 9)) }
+
 func appendVersion(to []byte, lastUpdated time.Time, versionID []byte, deleted bool) []byte {
 	to = appendInstant(to, lastUpdated, 9)
 	to = append(to, '/')

@@ -186,7 +186,7 @@ func TestCompartments(t *testing.T) {
 			`{"resourceType":"Task","id":"a","for":{"reference":"Patient/p1"},"focus":{"reference":"Patient/p3"}}`,
 			"p1 p3",
 		},
-		{`{"resourceType":"Patient","id":"p1","link":[{"other":{"reference":"Patient/p2"}}]}`, "p2"},
+		{`{"resourceType":"Patient","id":"p1","link":[{"other":{"reference":"Patient/p2"}}]}`, "p1 p2"},
 		{`{"resourceType":"Group","id":"a","member":[{"entity":{"reference":"Patient/p1"}},
 			{"entity":{"reference":"Patient/p2"}}]}`, "p1 p2"},
 	} {

@@ -75,7 +75,8 @@ func TestBundledViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	}
 }
 
-// Flat views of all resource types, over random resources, on one engine after the other.
+// Flat views and compartments of all resource types, over random resources, on one engine after the
+// other.
 func TestFlatViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 	t.Parallel()
 	const each = 4
@@ -85,21 +86,28 @@ func TestFlatViewsGiveTheRowsOfTheNativeEngine(t *testing.T) {
 		if !schema.R4().IsResource(resource) {
 			continue
 		}
-		text, err := flatview.Definition(resource)
-		if err != nil {
-			t.Fatal(err)
-		}
-		v, err := sof.Compile(resource+".json", text)
-		if err != nil {
-			t.Fatal(err)
-		}
 		typ, _ := schema.R4().Type(resource)
 		g := randview.New(uint64(i), false)
 		var documents [][]byte
 		for range each {
 			documents = append(documents, g.Resource(typ))
 		}
-		rows += agree(t, v, engines[i%len(engines)], documents)
+		for _, made := range []func(string) ([]byte, error){
+			flatview.Definition, flatview.Compartment,
+		} {
+			text, err := made(resource)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if text == nil {
+				continue
+			}
+			v, err := sof.Compile(resource+".json", text)
+			if err != nil {
+				t.Fatal(err)
+			}
+			rows += agree(t, v, engines[i%len(engines)], documents)
+		}
 	}
 	if rows < 500 {
 		t.Errorf("only %d rows: there is nothing to compare", rows)

@@ -13,7 +13,6 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/sof"
 )
 
 // Line is one resource as the engine of this package reads it.
@@ -55,9 +54,7 @@ func (v Views) ViewSet(plan string) (string, error) {
 }
 
 // Engine implements flatten.PlanViews.
-func (v Views) Engine(
-	plan, resource string, _ ...*sof.View,
-) (func(flatten.Room) flatten.Evaluator, error) {
+func (v Views) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
 	t, err := v.Tables(plan)
 	if err != nil {
 		return nil, err
