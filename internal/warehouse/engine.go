@@ -61,11 +61,13 @@ type PublishedLake interface {
 	pipeline.Remover
 }
 
-// Opened is an open warehouse. The fields other than the port are for runs without a host, and nil
-// if the engine has no Local.
+// Opened is an open warehouse. The fields after Concluder are for runs without a host, and nil if
+// the engine has no Local.
 type Opened struct {
 	pipeline.Warehouse
-	Tables Tables
+	// Concluder is nil if the engine cannot remove resources without a tombstone.
+	Concluder pipeline.Concluder
+	Tables    Tables
 	// Beside or InPlace is set, depending on how the engine rebuilds tables.
 	Beside  Replacer
 	InPlace Repairer

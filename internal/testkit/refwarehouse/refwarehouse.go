@@ -49,7 +49,9 @@ type schema struct {
 	kinds  map[string]map[string]sof.Kind // by table and column
 	heads  map[string]map[string]head     // by resource type and id
 	rows   map[string]map[string][]row    // by table and id
+	types  map[string]string              // the resource type of each table
 	ledger map[fileKey]entry
+	readers
 }
 
 type fileKey struct{ export, path, etag string }
@@ -74,6 +76,7 @@ func newSchema() *schema {
 	return &schema{
 		kinds: map[string]map[string]sof.Kind{}, heads: map[string]map[string]head{},
 		rows: map[string]map[string][]row{}, ledger: map[fileKey]entry{},
+		types: map[string]string{}, readers: newReaders(),
 	}
 }
 
@@ -83,6 +86,7 @@ func (s *schema) clone() *schema {
 	for t, m := range s.kinds {
 		c.kinds[t] = maps.Clone(m)
 	}
+	maps.Copy(c.types, s.types)
 	for t, m := range s.heads {
 		c.heads[t] = maps.Clone(m)
 	}
@@ -90,6 +94,7 @@ func (s *schema) clone() *schema {
 		c.rows[t] = maps.Clone(m)
 	}
 	maps.Copy(c.ledger, s.ledger)
+	c.readers = s.readers.clone()
 	return c
 }
 
@@ -200,6 +205,7 @@ func (s *schema) ensure(resource string, tables []flatten.Table) error {
 		s.heads[resource] = map[string]head{}
 	}
 	for _, t := range tables {
+		s.types[t.Name] = resource
 		if s.kinds[t.Name] == nil {
 			s.kinds[t.Name], s.rows[t.Name] = map[string]sof.Kind{}, map[string][]row{}
 		}
@@ -328,6 +334,7 @@ func (w *Warehouse) Content(ctx context.Context, schema string) (Content, error)
 			c.Add(warehouse.HeadTable(resource), names, []*string{&id, &h.version, &deleted, &set})
 		}
 	}
+	s.addTo(c)
 	c.Sort()
 	return c, nil
 }

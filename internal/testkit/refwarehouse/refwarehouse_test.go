@@ -30,3 +30,10 @@ func TestWarehouse(t *testing.T) {
 		return store{refwarehouse.NewStore()}
 	})
 }
+
+func TestConcluder(t *testing.T) {
+	t.Parallel()
+	pipelinetest.TestConcluder(t, func(*testing.T) pipelinetest.Store {
+		return store{refwarehouse.NewStore()}
+	})
+}
