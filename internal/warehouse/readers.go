@@ -6,7 +6,8 @@ import (
 	"fhirsynapse/internal/sof/flatview"
 )
 
-// The tables about a plan's exports, for readers of its schema. The conclusion of an export writes them.
+// The tables about a plan's exports, for readers of its schema. The conclusion of an export writes
+// them.
 const (
 	ExportsTable       = "etl_exports"
 	FilesTable         = "etl_files"

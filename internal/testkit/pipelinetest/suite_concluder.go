@@ -17,8 +17,9 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// TestConcluder is the definition of pipeline.Concluder, for warehouses that are one. open returns empty
-// tables each time. After every conclusion they are compared with the tables of package refwarehouse.
+// TestConcluder is the definition of pipeline.Concluder, for warehouses that are one. open returns
+// empty tables each time. After every conclusion they are compared with the tables of package
+// refwarehouse.
 func TestConcluder(t *testing.T, open func(t *testing.T) Store) {
 	t.Helper()
 	for _, c := range []struct {

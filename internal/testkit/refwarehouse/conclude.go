@@ -174,7 +174,8 @@ func (s *schema) remove(c pipeline.Conclusion, typ, id, reason string) {
 
 // judge ends marks of earlier exports, and makes new ones.
 func (s *schema) judge(
-	c pipeline.Conclusion, t pipeline.ConclusionType, heads map[string]bool, done *pipeline.Concluded,
+	c pipeline.Conclusion, t pipeline.ConclusionType, heads map[string]bool,
+	done *pipeline.Concluded,
 ) {
 	bound := flatten.VersionsUntil(t.Till)
 	live := 0

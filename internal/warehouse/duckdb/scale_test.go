@@ -44,9 +44,7 @@ func (v wideViews) Tables(string) ([]flatten.Table, error) {
 
 func (v wideViews) ViewSet(string) (string, error) { return "wide", nil }
 
-func (v wideViews) Engine(
-	string, string, ...*sof.View,
-) (func(flatten.Room) flatten.Evaluator, error) {
+func (v wideViews) Engine(string, string) (func(flatten.Room) flatten.Evaluator, error) {
 	return func(flatten.Room) flatten.Evaluator {
 		return &wideEvaluator{cells: make([][]byte, len(v.columns))}
 	}, nil
