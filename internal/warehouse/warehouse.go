@@ -71,20 +71,7 @@ var (
 // Check validates a batch for all engines: names must be safe in a statement, and all lines of
 // files must be accounted for. It reports all faults together, as Permanent.
 func Check(b pipeline.Batch) error {
-	var faults []error
-	for _, n := range []struct {
-		what, name string
-		ok         func(string) bool
-	}{
-		{"schema", b.Schema, schemaName.MatchString},
-		{"resource type", b.Type, flatten.IsResourceType},
-		{"attempt", b.Attempt, attemptHex.MatchString},
-	} {
-		if !n.ok(n.name) {
-			faults = append(faults,
-				fmt.Errorf("%s %q is not a valid name in a warehouse", n.what, n.name))
-		}
-	}
+	faults := wrongNames(b.Schema, b.Attempt, b.Type)
 	for _, f := range b.Files {
 		d := f.Done
 		if sum := d.Heads + d.Blank + d.Quarantined + d.Filtered; sum != d.Lines {
@@ -101,6 +88,33 @@ func Check(b pipeline.Batch) error {
 		return nil
 	}
 	return &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+}
+
+// CheckConclusion validates the names in the end of an export: they must be safe in a statement.
+func CheckConclusion(c pipeline.Conclusion) error {
+	var types []string
+	for _, t := range c.Types {
+		types = append(types, t.Type)
+	}
+	if faults := wrongNames(c.Schema, c.Attempt, types...); len(faults) > 0 {
+		return &fault.Error{Class: fault.Permanent, Err: errors.Join(faults...)}
+	}
+	return nil
+}
+
+func wrongNames(schema, attempt string, types ...string) (faults []error) {
+	check := func(what, name string, ok func(string) bool) {
+		if !ok(name) {
+			faults = append(faults,
+				fmt.Errorf("%s %q is not a valid name in a warehouse", what, name))
+		}
+	}
+	check("schema", schema, schemaName.MatchString)
+	for _, t := range types {
+		check("resource type", t, flatten.IsResourceType)
+	}
+	check("attempt", attempt, attemptHex.MatchString)
+	return faults
 }
 
 // Numbered returns the files in the order of their numbers, without duplicates. The order decides

@@ -76,7 +76,7 @@ func (w *Warehouse) Conclude(
 		old = newSchema()
 	}
 	if _, there := old.exports[c.Record.Export]; there {
-		return done, nil
+		return pipeline.NewConcluded(), nil
 	}
 	next := old.clone()
 	done = next.conclude(c, heads)

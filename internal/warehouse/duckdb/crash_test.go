@@ -12,6 +12,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -22,6 +23,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/refwarehouse"
+	"fhirsynapse/internal/warehouse"
 )
 
 const killHelper = "kill"
@@ -44,28 +46,52 @@ func TestMain(m *testing.M) {
 }
 
 var crashViews = flattentest.Views{"plan": {
+	{
+		Name: warehouse.CompartmentTable("Patient"), Resource: "Patient",
+		Columns: []sof.Column{{Name: warehouse.PatientColumn}},
+	},
 	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
 	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
 
-// crashStore returns the store, the lake and the batch below one folder.
-func crashStore(dir string) (path, lake, batch string) {
-	return filepath.Join(dir, "x.duckdb"), filepath.Join(dir, "lake"), filepath.Join(dir, "batch")
+// crashStore returns the store, the lake and the work below one folder.
+func crashStore(dir string) (path, lake, work string) {
+	return filepath.Join(dir, "x.duckdb"), filepath.Join(dir, "lake"), filepath.Join(dir, "work")
 }
 
-// commitAndDie commits the batch of a folder and dies by SIGKILL before the nth statement.
+// crashWork is a batch to commit, or the end of an export.
+type crashWork struct {
+	Batch   pipeline.Batch
+	Ends    bool
+	End     pipeline.Conclusion
+	Members []string // of the end
+}
+
+func (c crashWork) do(ctx context.Context, w pipeline.Warehouse) error {
+	if !c.Ends {
+		return w.Commit(ctx, c.Batch)
+	}
+	c.End.Members = pipeline.Members{}
+	for _, m := range c.Members {
+		c.End.Members[m] = struct{}{}
+	}
+	_, err := w.(pipeline.Concluder).Conclude(ctx, c.End)
+	return err
+}
+
+// commitAndDie does the work of a folder and dies by SIGKILL before the nth statement.
 func commitAndDie(dir, nth string) error {
 	n, err := strconv.Atoi(nth)
 	if err != nil {
 		return err
 	}
-	path, lakeDir, batchFile := crashStore(dir)
-	f, err := os.Open(batchFile)
+	path, lakeDir, workFile := crashStore(dir)
+	f, err := os.Open(workFile)
 	if err != nil {
 		return err
 	}
-	var b pipeline.Batch
-	if err := errors.Join(gob.NewDecoder(f).Decode(&b), f.Close()); err != nil {
+	var work crashWork
+	if err := errors.Join(gob.NewDecoder(f).Decode(&work), f.Close()); err != nil {
 		return err
 	}
 	w, err := Open(Options{
@@ -80,7 +106,7 @@ func commitAndDie(dir, nth string) error {
 	if err != nil {
 		return err
 	}
-	return w.Commit(context.Background(), b)
+	return work.do(context.Background(), w)
 }
 
 // prepareCrash returns a batch in which every statement has work.
@@ -105,7 +131,7 @@ func prepareCrash(t *testing.T, lake pipeline.Lake, export, lines string) pipeli
 
 func crashLine(id string, hour int, family string) string {
 	return fmt.Sprintf(
-		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]]}}`+"\n", id, hour, family)
+		`{"resourceType":"Patient","id":%q,"meta":{"lastUpdated":"2024-01-01T%02d:00:00Z"},"rows":{"patient":[[%q]],"patient_name":[["x"],["y"]],"compartment_patient":[[%[1]q]]}}`+"\n", id, hour, family)
 }
 
 func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
@@ -114,7 +140,7 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 		t.Skip("starts a process for each statement of a commit")
 	}
 	dir := t.TempDir()
-	path, lakeDir, batchFile := crashStore(dir)
+	path, lakeDir, _ := crashStore(dir)
 	lake, model := localfs.New(lakeDir), refwarehouse.NewStore()
 	s := store{path}
 	first := prepareCrash(t, lake, "plan-1", crashLine("a", 8, "A")+crashLine("b", 8, "B"))
@@ -136,22 +162,30 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 	if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), first); err != nil {
 		t.Fatal(err)
 	}
-	after := content(second)
-	f, err := os.Create(batchFile)
+	survivesKills(t, dir, crashWork{Batch: second}, before, content(second))
+}
+
+// survivesKills kills work ahead of each of its statements. The tables are as before, or as after.
+func survivesKills(
+	t *testing.T, dir string, work crashWork, before, after refwarehouse.Content,
+) {
+	t.Helper()
+	path, lakeDir, workFile := crashStore(dir)
+	lake, s := localfs.New(lakeDir), store{path}
+	f, err := os.Create(workFile)
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := errors.Join(gob.NewEncoder(f).Encode(second), f.Close()); err != nil {
+	if err := errors.Join(gob.NewEncoder(f).Encode(work), f.Close()); err != nil {
 		t.Fatal(err)
 	}
-
 	pristine, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
 	}
 	for n := 1; ; n++ {
 		if n > 100 {
-			t.Fatal("the commit has no end")
+			t.Fatal("the work has no end")
 		}
 		if err := errors.Join(os.WriteFile(path, pristine, 0o600),
 			os.RemoveAll(path+".wal")); err != nil {
@@ -169,13 +203,68 @@ func TestAKillDuringACommitLeavesAllOrNothing(t *testing.T) {
 			t.Logf("%d statements", n-1)
 			break
 		}
-		if err := s.Open(t, lake, crashViews.Tables).Commit(t.Context(), second); err != nil {
-			t.Errorf("commit after a kill ahead of statement %d: %v", n, err)
+		if err := work.do(t.Context(), s.Open(t, lake, crashViews.Tables)); err != nil {
+			t.Errorf("done again after a kill ahead of statement %d: %v", n, err)
 		}
 		if d := cmp.Diff(after, s.Content(t, "fhir")); d != "" {
-			t.Errorf("committed again after a kill ahead of statement %d (-want +got):\n%s", n, d)
+			t.Errorf("done again after a kill ahead of statement %d (-want +got):\n%s", n, d)
 		}
 	}
+}
+
+// The end of an export in which a patient leaves, a marked resource is removed and another one gets
+// a mark.
+func TestAKillDuringTheEndOfAnExportLeavesAllOrNothing(t *testing.T) {
+	t.Parallel()
+	if testing.Short() {
+		t.Skip("starts a process for each statement of the end of an export")
+	}
+	dir := t.TempDir()
+	path, lakeDir, _ := crashStore(dir)
+	lake, model := localfs.New(lakeDir), refwarehouse.NewStore()
+	s := store{path}
+	end := func(hour int, b pipeline.Batch, members ...string) crashWork {
+		till := time.Date(2024, 1, 1, hour, 0, 0, 0, time.UTC)
+		return crashWork{Ends: true, Members: members, End: pipeline.Conclusion{
+			Schema: "fhir", Plan: "plan", Attempt: "a2", MostMissing: 1,
+			Record: pipeline.ExportRecord{
+				Export: b.Export, Plan: "plan", Cohort: "c", RequestedAt: till, FinishedAt: till,
+			},
+			Types: []pipeline.ConclusionType{
+				{Type: "Patient", Files: b.Files, Full: true, Whole: true, Till: till},
+			},
+		}}
+	}
+	content := func(works ...crashWork) refwarehouse.Content {
+		t.Helper()
+		m := model.Warehouse(lake, crashViews.Tables)
+		for _, w := range works {
+			if err := w.do(t.Context(), m); err != nil {
+				t.Fatal(err)
+			}
+		}
+		c, err := m.Content(t.Context(), "fhir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		return c
+	}
+	a, b := crashLine("a", 8, "A"), crashLine("b", 8, "B")
+	c, d := crashLine("c", 8, "C"), crashLine("d", 8, "D")
+	first := prepareCrash(t, lake, "plan-1", a+b+c+d)
+	second := prepareCrash(t, lake, "plan-2", a+c+d)
+	third := prepareCrash(t, lake, "plan-3", a)
+	works := []crashWork{
+		{Batch: first}, end(9, first, "a", "b", "c", "d"), {Batch: second},
+		end(10, second, "a", "b", "c", "d"), {Batch: third},
+	}
+	for _, w := range works {
+		if err := w.do(t.Context(), s.Open(t, lake, crashViews.Tables)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	before, last := content(works...), end(11, third, "a", "b", "c")
+	survivesKills(t, dir, last, before, content(last))
 }
 
 // runKilled commits in another process and reports whether it was killed.

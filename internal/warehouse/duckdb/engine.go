@@ -52,7 +52,7 @@ func (engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened
 	if err != nil {
 		return to, err
 	}
-	return warehouse.Opened{Warehouse: w, Tables: w, Beside: w, Hold: w.Keep}, nil
+	return warehouse.Opened{Warehouse: w, Concluder: w, Tables: w, Beside: w, Hold: w.Keep}, nil
 }
 
 // Close implements warehouse.Tables. It does nothing, because each commit closes the database file.

@@ -54,21 +54,7 @@ func wantedTables(resource string, tables []flatten.Table) []wanted {
 				{"view_set", "INTEGER"},
 			},
 		},
-		{warehouse.LedgerTable, []column{
-			{"path", "VARCHAR"},
-			{"etag", "VARCHAR"},
-			{"export", "VARCHAR"},
-			{"type", "VARCHAR"},
-			{"lines", "BIGINT"},
-			{"blank", "BIGINT"},
-			{"quarantined", "BIGINT"},
-			{"filtered", "BIGINT"},
-			{"applied", "BIGINT"},
-			{"superseded", "BIGINT"},
-			{"deleted", "BIGINT"},
-			{"view_set", "INTEGER"},
-			{"committed_at", "TIMESTAMP"},
-		}},
+		ledgerTable(),
 	}
 	for _, t := range tables {
 		w := wanted{table: t.Name}
@@ -82,6 +68,24 @@ func wantedTables(resource string, tables []flatten.Table) []wanted {
 		all = append(all, w)
 	}
 	return all
+}
+
+func ledgerTable() wanted {
+	return wanted{warehouse.LedgerTable, []column{
+		{"path", "VARCHAR"},
+		{"etag", "VARCHAR"},
+		{"export", "VARCHAR"},
+		{"type", "VARCHAR"},
+		{"lines", "BIGINT"},
+		{"blank", "BIGINT"},
+		{"quarantined", "BIGINT"},
+		{"filtered", "BIGINT"},
+		{"applied", "BIGINT"},
+		{"superseded", "BIGINT"},
+		{"deleted", "BIGINT"},
+		{"view_set", "INTEGER"},
+		{"committed_at", "TIMESTAMP"},
+	}}
 }
 
 // ensure creates the missing tables of a batch. Two concurrent commits may need the same ones.
@@ -105,21 +109,28 @@ func (db *database) ensure(
 			return err
 		}
 	}
+	return db.define(ctx, schema, there, wantedTables(resource, tables),
+		"give the view's column another name, "+
+			warehouse.Rebuilding("duckdb:FILE", schema, resource))
+}
+
+// define creates the schema and the missing parts of tables, in one transaction. remedy is for a
+// column with another type.
+func (db *database) define(
+	ctx context.Context, schema string, there map[string]map[string]string, tables []wanted,
+	remedy string,
+) error {
 	var ddl []string
 	if there == nil {
 		ddl = append(ddl, "CREATE SCHEMA IF NOT EXISTS "+name(attached)+"."+name(schema))
 	}
 	var faults []error
-	for _, want := range wantedTables(resource, tables) {
+	for _, want := range tables {
 		more, err := missingColumns(schema, want, there[strings.ToLower(want.table)])
 		ddl, faults = append(ddl, more...), append(faults, err)
 	}
 	if err := errors.Join(faults...); err != nil {
-		return &fault.Error{
-			Class: fault.Permanent, Err: err,
-			Remedy: "give the view's column another name, " +
-				warehouse.Rebuilding("duckdb:FILE", schema, resource),
-		}
+		return &fault.Error{Class: fault.Permanent, Err: err, Remedy: remedy}
 	}
 	if len(ddl) == 0 {
 		return nil
