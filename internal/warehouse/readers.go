@@ -40,7 +40,8 @@ func ReaderTables() []flatten.Table {
 	instant := func(name string) sof.Column { return sof.Column{Name: name, Kind: sof.Timestamp} }
 	return []flatten.Table{
 		{Name: ExportsTable, Columns: []sof.Column{
-			key("export"), key("plan_name"), code("state"), {Name: "full_export", Kind: sof.Boolean},
+			key("export"), key("plan_name"), code("state"),
+			{Name: "full_export", Kind: sof.Boolean},
 			instant("since"), instant("till"), key("cohort"), number("members"), number("files"),
 			number("lines"), number("applied"), number("superseded"), number("deleted"),
 			number("filtered"), number("quarantined"), number("missing"), number("left_cohort"),
@@ -52,7 +53,8 @@ func ReaderTables() []flatten.Table {
 			number("filtered"), number("quarantined"), instant("committed_at"),
 		}},
 		{Name: DeletedTable, Columns: []sof.Column{
-			code("type"), key("id"), key("version"), instant("deleted_at"), code("reason"), key("export"),
+			code("type"), key("id"), key("version"), instant("deleted_at"),
+			code("reason"), key("export"),
 		}},
 		{Name: CohortMembersTable, Columns: []sof.Column{
 			key("cohort"), key("patient_id"), instant("valid_from"), instant("valid_to"),
