@@ -24,6 +24,10 @@ type Options struct {
 	Collation string
 	// System adds system views, by schema.name in lower case: sys.schemas.
 	System map[string]View
+	// Properties replaces answers of SERVERPROPERTY and DATABASEPROPERTYEX, by name.
+	Properties map[string]string
+	// Denied are rights that the login lacks, as "SELECT ON fhir".
+	Denied map[string]bool
 	// Conflicts makes transactions read a snapshot and never wait, as on Fabric. COMMIT fails with
 	// error 24556 if another transaction has committed changes to the same table meanwhile. Without
 	// Conflicts, a transaction waits for the other one that has changed its row.

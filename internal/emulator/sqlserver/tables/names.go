@@ -2,6 +2,7 @@ package tables
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -26,17 +27,16 @@ type queries struct {
 // names returns what the statements of the session can name.
 func (s *queries) names() eval.Names {
 	text := syntax.Type{Base: "nvarchar", Size: 128}
-	return eval.Names{
-		Dialect:   s.db.o.Dialect,
-		Table:     s.source,
-		Variables: s.vars,
-		Functions: map[string]eval.Function{
-			"DB_NAME":   {Type: text, Eval: func([]string) any { return databaseName }},
-			"SCHEMA_ID": {Arguments: 1, Type: syntax.Type{Base: "int"}, Eval: s.schemaID},
-			"STATS_DATE": {
-				Arguments: 2, Type: syntax.Type{Base: "datetime2", Scale: 3}, Eval: s.statsDate,
-			},
+	functions := s.inspection()
+	maps.Copy(functions, map[string]eval.Function{
+		"DB_NAME":   {Type: text, Eval: func([]string) any { return databaseName }},
+		"SCHEMA_ID": {Arguments: 1, Type: syntax.Type{Base: "int"}, Eval: s.schemaID},
+		"STATS_DATE": {
+			Arguments: 2, Type: syntax.Type{Base: "datetime2", Scale: 3}, Eval: s.statsDate,
 		},
+	})
+	return eval.Names{
+		Dialect: s.db.o.Dialect, Table: s.source, Variables: s.vars, Functions: functions,
 	}
 }
 

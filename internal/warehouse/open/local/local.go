@@ -3,6 +3,8 @@
 package local
 
 import (
+	"context"
+
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/duckdb"
 	"fhirsynapse/internal/warehouse/open"
@@ -14,3 +16,6 @@ func Engines() warehouse.Engines {
 	all[duckdb.Scheme] = duckdb.Engine()
 	return all
 }
+
+// DuckDBVersion starts DuckDB and returns its version.
+func DuckDBVersion(ctx context.Context) (string, error) { return duckdb.Version(ctx) }
