@@ -35,6 +35,10 @@ func run() int {
 		Log: slog.New(slog.NewTextHandler(os.Stderr,
 			&slog.HandlerOptions{Level: slog.LevelWarn})),
 	}
+	dir, err := os.Getwd()
+	if err != nil {
+		dir = "."
+	}
 	streams := cli.Streams{
 		Out: os.Stdout, Err: os.Stderr, ErrIsTerminal: term.IsTerminal(int(os.Stderr.Fd())),
 		Now: time.Now,
@@ -47,6 +51,9 @@ func run() int {
 		Journal:    operator,
 		Cohorts:    operator,
 		Quarantine: operator,
-		Version:    e.Version,
+		Doctor: connect.Doctor{
+			Environment: e, Log: operator.Log, Dir: dir, DuckDB: local.DuckDBVersion,
+		},
+		Version: e.Version,
 	})
 }

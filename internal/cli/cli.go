@@ -41,6 +41,8 @@ type Commands struct {
 	Cohorts Cohorts
 	// Quarantine reads the quarantine container, for the command quarantine.
 	Quarantine Quarantine
+	// Doctor finds the installation to examine, for the command doctor.
+	Doctor Doctor
 	// Version describes the build.
 	Version string
 
@@ -164,7 +166,7 @@ func newRoot(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	root.AddCommand(
 		serveCommand(c), queryCommand(getenv, s, c), loadCommand(getenv, s, c),
 		startCommand(getenv, s, c), exportsCommand(s, c), cohortCommand(s, c),
-		quarantineCommand(s, c),
+		quarantineCommand(s, c), doctorCommand(s, c),
 		tablesCommand(getenv, s, c), conformanceCommand(getenv, s, c), sqlCommand(getenv, s, c),
 		viewsCommand(s), versionCommand(s, c),
 	)
