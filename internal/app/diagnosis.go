@@ -207,7 +207,7 @@ func (c containers) Write(ctx context.Context, use, path string) (time.Time, err
 
 // Remove implements doctor.Storage.
 func (c containers) Remove(ctx context.Context, use, path string) error {
-	return c[use].Lake.Remove(ctx, pipeline.Staging, path)
+	return c[use].Remove(ctx, pipeline.Staging, path)
 }
 
 func diagnosedBus(cfg config.Config, namespace *azure.Namespace) *doctor.Bus {
@@ -247,7 +247,7 @@ func (b broker) Describe(ctx context.Context, queue string) (doctor.QueueSetting
 // untold is an error with the meaning of doctor.ErrUntold.
 type untold struct{ error }
 
-func (untold) Is(target error) bool { return target == doctor.ErrUntold } //nolint:errorlint // as errors.Is asks
+func (untold) Is(target error) bool { return target == doctor.ErrUntold }
 
 // plans reads the plans, with their servers and tables.
 func (a diagnosed) plans(ctx context.Context, person bool) (doctor.Plans, error) {

@@ -108,7 +108,9 @@ func TestDoctorExitCodes(t *testing.T) {
 		"warnings only":  {clinic{subject: well}, nil, 0, ""},
 		"a failed check": {clinic{subject: ill()}, []string{"--local"}, 1, ""},
 		"no such app": {
-			clinic{err: errors.New("there is no function app x")}, []string{"--app", "x"}, 1,
+			clinic{err: errors.New("there is no function app x")},
+			[]string{"--app", "x"},
+			1,
 			"fhirsynapse: there is no function app x\n",
 		},
 		"both": {

@@ -214,10 +214,10 @@ func late(within time.Duration, why string) Outcome {
 func Worst(results []Result) Status {
 	worst := OK
 	for _, r := range results {
-		switch {
-		case r.Status == Failed:
+		if r.Status == Failed {
 			return Failed
-		case r.Status == Warning:
+		}
+		if r.Status == Warning {
 			worst = Warning
 		}
 	}

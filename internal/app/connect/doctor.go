@@ -49,7 +49,6 @@ type Doctor struct {
 func (d Doctor) Subject(
 	ctx context.Context, q DoctorRequest,
 ) (s doctor.Subject, close func(context.Context), err error) {
-	close = func(context.Context) {}
 	switch {
 	case q.App != "":
 		s, close, err = d.deployed(ctx, q)
