@@ -219,6 +219,14 @@ var only = []struct {
 		"whoever writes or reads bad lines shares their form",
 	},
 	{
+		"internal/statuspage",
+		[]string{
+			"internal/statuspage", "internal/cohort", "internal/quarantine", "internal/pipeline",
+			"internal/fault",
+		},
+		"a page reads what the records have, by small interfaces, whatever keeps them",
+	},
+	{
 		"internal/typefilter",
 		[]string{"internal/typefilter"},
 		"both who reads plans and who asks servers lean on it",

@@ -14,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/app/connect"
+	"fhirsynapse/internal/app/localrows"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/warehouse/open/local"
 )
@@ -30,6 +31,7 @@ func run() int {
 	// net/http logs unreadable parts of an answer there, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	e := app.FromProcess(local.Engines())
+	e.Rows = localrows.Count
 	operator := app.Operator{
 		Environment: e,
 		Log: slog.New(slog.NewTextHandler(os.Stderr,

@@ -30,6 +30,7 @@ type App struct {
 	engines warehouse.Engines
 	now     func() time.Time
 	log     *slog.Logger
+	rows    RowCounter
 
 	lake      *azure.Lake
 	published *azure.Lake
@@ -49,7 +50,15 @@ type Environment struct {
 	Engines warehouse.Engines
 	// Version describes the build, for the log.
 	Version string
+	// Rows counts rows for the status page; nil if the program cannot do that.
+	Rows RowCounter
 }
+
+// RowCounter counts the rows of the tables in a schema of a warehouse, by table. It returns false
+// for an engine that it does not know.
+type RowCounter func(
+	ctx context.Context, scheme, address, schema string,
+) (rows map[string]int64, counted bool, err error)
 
 // New reads the settings and makes the adapters, without I/O except for the files that the settings
 // name. It reports all errors of the settings together.
@@ -69,6 +78,7 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	}
 	a := &App{
 		config: cfg, environ: e.Environ, read: e.ReadFile, engines: e.Engines, now: e.Now, log: log,
+		rows: e.Rows,
 	}
 	return a, a.connect()
 }

@@ -30,6 +30,9 @@ func (a *App) tick(ctx context.Context, in azfunc.Invocation) error {
 		a.log.ErrorContext(ctx, "tick failed; the next one tries again", "invocation", in.ID,
 			"class", fault.Of(err).String(), "error", err)
 	}
+	if p != nil {
+		a.remember(ctx, p)
+	}
 	return nil
 }
 

@@ -42,8 +42,8 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 		ctx, done = untilOrphaned(ctx, os.Getppid, ticks.C)
 		defer done()
 	}
-	if err := azfunc.Serve(ctx, a.port(), azfunc.Handler(a.Functions(), log, e.Now), e.Version,
-		log); err != nil {
+	handler := azfunc.WithPages(a.Pages(e.Version), azfunc.Handler(a.Functions(), log, e.Now))
+	if err := azfunc.Serve(ctx, a.port(), handler, e.Version, log); err != nil {
 		log.Error("handler ended", "error", err)
 		sayOnOneLine(stderr, "the handler ended", strings.Split(err.Error(), "\n"))
 	}

@@ -1,11 +1,13 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -141,7 +143,7 @@ func demoCommand(out io.Writer) *cobra.Command {
 
 func runCommand(out io.Writer) *cobra.Command {
 	var c common
-	var exports string
+	var exports, address string
 	cmd := &cobra.Command{
 		Use: "run", Short: "The same world, staying up: an export every five minutes",
 		Args: cobra.NoArgs,
@@ -169,7 +171,7 @@ the environment of this command.`,
 				return err
 			}
 			defer done()
-			o.Exports = exports
+			o.Exports, o.HTTP = exports, cmp.Or(address, usualAddress(cmd.Context()))
 			return Demo{
 				World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out,
 			}.Stay(cmd.Context())
@@ -177,9 +179,21 @@ the environment of this command.`,
 	}
 	c.flags(cmd, ".demo")
 	c.sourceFlag(cmd)
+	cmd.Flags().StringVar(&address, "address", "",
+		"the `ADDRESS` of the status page (default 127.0.0.1:7071, or another port if it is taken)")
 	cmd.Flags().StringVar(&exports, "exports", "",
 		"a `FILE` of plans, as exports.yaml, with servers of yours")
 	return cmd
+}
+
+// usualAddress returns the address that Core Tools use for requests, or "" if it is taken.
+func usualAddress(ctx context.Context) string {
+	const usual = "127.0.0.1:7071"
+	l, err := (&net.ListenConfig{}).Listen(ctx, "tcp", usual)
+	if err != nil || l.Close() != nil {
+		return ""
+	}
+	return usual
 }
 
 // plansFile returns the absolute path of a file of plans.
@@ -243,6 +257,7 @@ func (d Demo) Stay(ctx context.Context) error {
 		d.say("the plans of %s run here; the tables are in %s; ctrl-c ends it", d.World.Exports,
 			w.database())
 	}
+	d.say("the status page is at %s/api/status", host.URL())
 	settings, err := w.writeSettings()
 	if err != nil {
 		return err

@@ -1,6 +1,7 @@
 package sandbox
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -65,8 +66,10 @@ type Options struct {
 	BlobsInMemory bool
 	// MaxCount is the maximum number of resources that the FHIR server writes into a file.
 	MaxCount int
-	Now      func() time.Time
-	Log      *slog.Logger
+	// HTTP is the address of the status page; empty means any free port of this machine.
+	HTTP string
+	Now  func() time.Time
+	Log  *slog.Logger
 	// HandlerOutput receives the handler's log lines.
 	HandlerOutput io.Writer
 }
@@ -285,6 +288,7 @@ func (w *World) StartHost(
 		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log,
 		Now:    w.options.Now,
 		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
+		HTTP: cmp.Or(w.options.HTTP, "127.0.0.1:0"),
 	})
 }
 

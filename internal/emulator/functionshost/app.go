@@ -27,6 +27,9 @@ const (
 	serviceBusTrigger = "serviceBusTrigger"
 )
 
+// listened are the triggers that this package has.
+var listened = []string{timerTrigger, serviceBusTrigger, httpTrigger}
+
 // functionName matches the folder names that the host accepts for a function.
 var functionName = regexp.MustCompile(`(?i)^[a-z][a-z0-9_-]{0,127}$`)
 
@@ -41,6 +44,8 @@ type app struct {
 	functionTimeout time.Duration // 0: none
 	maxCalls        int           // per Service Bus listener
 	renewFor        time.Duration
+
+	routePrefix string // of requests
 
 	functions []*function
 	notes     []string // for the log
@@ -68,6 +73,8 @@ type binding struct {
 	Path                                string
 	Properties                          map[string]any
 	SubscriptionName, Source, AuthLevel string
+	Route                               string
+	Methods                             []string
 }
 
 // load reads the app below root, with settings to resolve its values. All faults are reported
@@ -96,6 +103,10 @@ func load(root string, settings settings) (*app, error) {
 		renewFor: c.span(5*time.Minute, "extensions", "serviceBus", "maxAutoLockRenewalDuration"),
 	}
 	c.checkVersion()
+	a.routePrefix = "api"
+	if v := c.value("extensions", "http", "routePrefix"); v != nil {
+		a.routePrefix = fmt.Sprint(v)
+	}
 	a.findExecutable(&c)
 	functions, err := a.readFunctions(settings)
 	if err != nil {
@@ -181,7 +192,7 @@ func (a *app) readFunctions(settings settings) ([]*function, error) {
 		if files, err := os.ReadDir(dir); err == nil && len(files) > 1 {
 			a.note("function %s: its folder has more than function.json; the host may take a lone extra file for its script", f.name)
 		}
-		if f.trigger.Type != timerTrigger && f.trigger.Type != serviceBusTrigger {
+		if !slices.Contains(listened, f.trigger.Type) {
 			a.note("function %s: this stand-in has no listener for a %s", f.name, f.trigger.Type)
 		}
 		functions = append(functions, f)
@@ -216,6 +227,9 @@ func readFunction(name string, text []byte, settings settings) (*function, error
 		return nil, fmt.Errorf("it has %d triggers, and must have one", len(triggers))
 	}
 	f := &function{name: name, trigger: triggers[0]}
+	if f.trigger.Type == httpTrigger && f.trigger.Route == "" {
+		f.trigger.Route = name
+	}
 	b := &f.trigger
 	if b.Name == "" {
 		return nil, errors.New("the trigger has no name")

@@ -12,7 +12,8 @@
 //
 // It is stricter in two cases, to show a mistake at once: a function.json or setting that the
 // real host would only complain about makes Start fail, and an empty 200 fails immediately,
-// while the real host hangs until functionTimeout. It does not have blob, Event Grid and HTTP
-// triggers (Invoke calls such functions with a given body), output bindings, retry policies,
+// while the real host hangs until functionTimeout. It passes requests of httpTriggers on, as the
+// real host does with enableProxyingHttpRequest. It does not have blob and Event Grid triggers
+// (Invoke calls such functions with a given body), output bindings, retry policies,
 // several instances, or a timer status that survives a restart.
 package functionshost

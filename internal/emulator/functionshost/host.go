@@ -69,6 +69,11 @@ type Options struct {
 	RunTimersAtStart bool
 	// OnEvent receives the events, from many goroutines. It must not block.
 	OnEvent func(Event)
+	// HTTP is the address for the requests of functions with an httpTrigger, for example
+	// "127.0.0.1:0"; empty means that there is none.
+	HTTP string
+	// Keys are demanded of requests; without them all are allowed.
+	Keys Keys
 	// ServiceBus is passed to the SDK, for example with a connection in memory.
 	ServiceBus *azservicebus.ClientOptions
 }
@@ -79,6 +84,8 @@ type Host struct {
 	life
 	counters counters
 	reloads  chan reload
+
+	web web
 
 	work     sync.WaitGroup
 	listen   context.Context //nolint:containedctx // the listeners' life, ended before the handler's
@@ -137,6 +144,9 @@ func Start(ctx context.Context, o Options) (*Host, error) {
 			slog.String("trigger", f.trigger.Type))
 	}
 
+	if err := h.web.listen(ctx, h); err != nil {
+		return nil, fmt.Errorf("start the functions host: %w", err)
+	}
 	h.listen, h.unlisten = context.WithCancel(ctx)
 	// The handler outlives the listeners: run controls its end.
 	life, kill := context.WithCancel(context.WithoutCancel(ctx))
@@ -194,6 +204,7 @@ func (h *Host) run(ctx context.Context, kill context.CancelFunc, supervised <-ch
 	case <-h.stopping:
 	}
 	h.unlisten()
+	h.web.close()
 	h.mu.Lock()
 	p := h.current
 	h.mu.Unlock()

@@ -163,6 +163,15 @@ func actAsHandler(port, mode string) int {
 			r.Header.Get("X-Azure-Functions-InvocationId"), b)
 		ok(w)
 	})
+	passed := func(w http.ResponseWriter, r *http.Request) {
+		body, _ := io.ReadAll(r.Body)
+		say(w, "%s %s forwarded=%s %s loopback=%v invocation=%v body=%s", r.Method, r.URL,
+			r.Header.Get("X-Forwarded-Host"), r.Header.Get("X-Forwarded-Proto"),
+			r.Host == "127.0.0.1:"+port, r.Header.Get("X-Azure-Functions-InvocationId") != "", body)
+	}
+	for _, pattern := range []string{"GET /api/", "GET /API/", "POST /api/"} {
+		mux.HandleFunc(pattern, passed)
+	}
 	say(os.Stderr, "%v\n", http.Serve(l, mux)) // #nosec G114 -- a test's own
 	if !errors.Is(err, net.ErrClosed) {
 		select {} // it has closed its port, but runs

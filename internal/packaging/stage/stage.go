@@ -156,6 +156,7 @@ var bindingNames = map[string]string{
 	"serviceBusTrigger": azfunc.BindingMessage,
 	"blobTrigger":       azfunc.BindingBlob,
 	"eventGridTrigger":  azfunc.BindingEvent,
+	"httpTrigger":       azfunc.BindingRequest,
 }
 
 func checkFunction(path string) error {
@@ -165,8 +166,9 @@ func checkFunction(path string) error {
 	}
 	var f struct {
 		Bindings []struct {
-			Type, Name string
-			Properties struct {
+			Type, Name       string
+			Route, AuthLevel string
+			Properties       struct {
 				SupportsDeferredBinding bool
 			}
 		}
@@ -181,6 +183,8 @@ func checkFunction(path string) error {
 		case b.Name != want:
 			return fmt.Errorf("the %s is named %q, but the handler looks for %q", b.Type, b.Name,
 				want)
+		case b.Type == "httpTrigger":
+			return checkRoute(filepath.Base(filepath.Dir(path)), b.Route, b.AuthLevel)
 		case b.Type == "blobTrigger" && !b.Properties.SupportsDeferredBinding:
 			return errors.New(
 				"a blobTrigger needs properties.supportsDeferredBinding, or the host sends the whole blob")
@@ -189,6 +193,19 @@ func checkFunction(path string) error {
 		}
 	}
 	return errors.New("it has no trigger that the handler knows")
+}
+
+// checkRoute refuses an address that the handler does not know, or that more people may call than
+// intended.
+func checkRoute(name, route, level string) error {
+	if first, _, _ := strings.Cut(route, "/"); first != strings.ToLower(name) {
+		return fmt.Errorf("its route is %q, but the handler serves it at %q", route,
+			strings.ToLower(name))
+	}
+	if want := azfunc.AuthLevels()[name]; level != want {
+		return fmt.Errorf("its authLevel is %q, and must be %q", level, want)
+	}
+	return nil
 }
 
 // executableName returns host.json's name for the handler. It must be a plain name: Core Tools sets

@@ -175,7 +175,7 @@ func TestPollingTakesTheOtherTriggerOfBlobLoaded(t *testing.T) {
 		!strings.Contains(got, `"supportsDeferredBinding": true`) {
 		t.Errorf("got %s", got)
 	}
-	if n := len(files(t, o.Out)); n != 5 {
+	if n := len(files(t, o.Out)); n != 9 {
 		t.Errorf("%d files", n)
 	}
 }
@@ -200,8 +200,9 @@ func TestAnotherRunReplacesTheFolderAndClearsStaleFiles(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []string{
-		"BlobLoaded/function.json", "PollExport/function.json", "TimerExport/function.json",
-		"exports.yaml", "handler", "host.json", "local.settings.json",
+		"BlobLoaded/function.json", "Cancel/function.json", "PollExport/function.json",
+		"Retry/function.json", "Start/function.json", "Status/function.json",
+		"TimerExport/function.json", "exports.yaml", "handler", "host.json", "local.settings.json",
 	}
 	if diff := cmp.Diff(want, files(t, o.Out)); diff != "" {
 		t.Error(diff)
@@ -249,6 +250,8 @@ func TestAllFaultsAreReportedTogetherAndTheOldFolderStays(t *testing.T) {
 		"functions/Stranger/function.json":       `{}`,
 		"functions/TimerExport/function.json":    `{"bindings":[{"type":"timerTrigger","name":"t"}]}`,
 		"functions/BlobLoaded/function.json":     `{"bindings":[{"type":"blobTrigger","name":"blob"}]}`,
+		"functions/Start/function.json":          `{"bindings":[{"type":"httpTrigger","name":"req","route":"start","authLevel":"anonymous"}]}`,
+		"functions/Cancel/function.json":         `{"bindings":[{"type":"httpTrigger","name":"req","route":"end","authLevel":"admin"}]}`,
 		"functions/README.md":                    ``,
 		"functions/Stranger/nested/ignored.json": ``,
 	} {
@@ -269,12 +272,13 @@ func TestAllFaultsAreReportedTogetherAndTheOldFolderStays(t *testing.T) {
 	for _, want := range []string{
 		`blob trigger "push"`, "build it first", "functions/Stranger", `named "t"`,
 		"supportsDeferredBinding", "functions/PollExport: missing",
+		`authLevel is "anonymous", and must be "admin"`, `route is "end"`,
 	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is not in: %v", want, err)
 		}
 	}
-	if n := len(files(t, good.Out)); n != 5 {
+	if n := len(files(t, good.Out)); n != 9 {
 		t.Errorf("the old folder now has %d files", n)
 	}
 }

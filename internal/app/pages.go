@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"net/http"
+	"time"
+
+	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
+	"fhirsynapse/internal/statuspage"
+	"fhirsynapse/internal/statuspage/history"
+)
+
+// Pages returns the handlers of the functions with an httpTrigger, by name. Making them does no
+// I/O.
+func (a *App) Pages(version string) map[string]http.Handler {
+	site := statuspage.New(statuspage.Options{
+		Journal: a.journal, Lake: a.lake, Ledger: behindPages{a}, Plans: behindPages{a},
+		Operator: behindPages{a}, Counter: behindPages{a}, Now: a.now, Log: a.log,
+		Version: version,
+		// Azure sets it; on a person's machine the host has no other name than the machine's.
+		Public: a.getenv("WEBSITE_INSTANCE_ID") != "",
+	})
+	return map[string]http.Handler{
+		azfunc.Status: site.Status(), azfunc.Start: site.Start(), azfunc.Cancel: site.Cancel(),
+		azfunc.Retry: site.Retry(),
+	}
+}
+
+// behindPages implements the status page's ports on the pipeline, which the first use builds.
+type behindPages struct{ *App }
+
+// Limits of what a page waits for. Azure's front end cuts a request after 230 seconds.
+const (
+	pageWait = 20 * time.Second
+	actWait  = 200 * time.Second
+)
+
+// Plans implements statuspage.Plans.
+func (b behindPages) Plans(ctx context.Context) ([]pipeline.Plan, error) {
+	p, err := b.Pipeline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return p.Plans, nil
+}
+
+// Ledger implements history.Ledger.
+func (b behindPages) Ledger(
+	ctx context.Context, schema, export string,
+) ([]pipeline.LedgerEntry, error) {
+	p, err := b.Pipeline(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ctx, done := context.WithTimeout(ctx, pageWait)
+	defer done()
+	return p.Warehouse.Ledger(ctx, schema, export)
+}
+
+// Start implements statuspage.Operator. It begins the export at once, unless the plan has a cohort:
+// finding its patients may take longer than a browser waits, so the next tick begins it.
+func (b behindPages) Start(
+	ctx context.Context, plan string, window records.Window,
+) (string, error) {
+	p, err := b.Pipeline(ctx)
+	if err != nil {
+		return "", err
+	}
+	for _, known := range p.Plans {
+		if known.Name == plan && known.Cohort != "" {
+			return records.RequestExport(ctx, b.journal, plan, window, b.now())
+		}
+	}
+	// A browser that leaves must not cut off a kick-off.
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), actWait)
+	defer done()
+	return p.Start(ctx, plan, window)
+}
+
+// Cancel implements statuspage.Operator.
+func (b behindPages) Cancel(ctx context.Context, export string) error {
+	p, err := b.Pipeline(ctx)
+	if err != nil {
+		return err
+	}
+	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), actWait)
+	defer done()
+	_, err = p.Cancel(ctx, export)
+	return err
+}
+
+// Rows implements statuspage.Counter.
+func (b behindPages) Rows(
+	ctx context.Context, plan pipeline.Plan,
+) ([]statuspage.TableRows, bool, error) {
+	if b.rows == nil || plan.Schema == "" {
+		return nil, false, nil
+	}
+	ctx, done := context.WithTimeout(ctx, pageWait)
+	defer done()
+	w := b.config.Warehouse
+	rows, counted, err := b.rows(ctx, w.Scheme, w.Rest.Reveal(), plan.Schema)
+	if err != nil || !counted {
+		return nil, counted, err
+	}
+	views, err := Views(b.config.ViewsFolder)
+	if err != nil {
+		return nil, false, err
+	}
+	tables, err := views.Tables(plan.Name)
+	if err != nil {
+		return nil, false, err
+	}
+	var out []statuspage.TableRows
+	for _, t := range tables {
+		if n, there := rows[t.Name]; there {
+			out = append(out, statuspage.TableRows{Table: t.Name, Type: t.Resource, Rows: n})
+		}
+	}
+	return out, true, nil
+}
+
+// remember sums up the exports that have ended, for the status page. Its failure changes nothing
+// but what the page shows.
+func (a *App) remember(ctx context.Context, p *pipeline.Pipeline) {
+	ctx, done := context.WithTimeout(ctx, rememberFor)
+	defer done()
+	k := history.Keeper{
+		Accountant: &history.Accountant{Journal: a.journal, Lake: a.lake}, Ledger: p.Warehouse,
+	}
+	if err := k.Catch(ctx); err != nil {
+		a.log.WarnContext(ctx, "history of exports not written; the next tick tries again",
+			"error", err)
+	}
+}
+
+// rememberFor bounds the time of a tick that goes into the history.
+const rememberFor = 2 * time.Minute
