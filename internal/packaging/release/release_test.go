@@ -16,6 +16,8 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+
+	"fhirsynapse/internal/azfunc"
 )
 
 // found pretends that a machine has these programs.
@@ -108,7 +110,7 @@ func module(t *testing.T) string {
 	} {
 		write(t, filepath.Join(root, name), text)
 	}
-	for _, function := range []string{"TimerExport", "PollExport", "BlobLoaded"} {
+	for _, function := range azfunc.Functions() {
 		from := filepath.Join("../../../functions", function, "function.json")
 		text, err := os.ReadFile(from)
 		if err != nil {

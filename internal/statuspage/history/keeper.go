@@ -126,10 +126,10 @@ func (k Keeper) sumUp(
 	}
 	out := entryOf(e, jobs, n)
 	account, err := k.Accountant.Account(ctx, k.Ledger, e, jobs)
-	switch {
-	case err != nil && fault.Of(err) == fault.Transient && !errors.Is(err, fs.ErrNotExist):
-		return Entry{}, err
-	case err != nil:
+	if err != nil {
+		if fault.Of(err) == fault.Transient && !errors.Is(err, fs.ErrNotExist) {
+			return Entry{}, err
+		}
 		out.Uncounted = true
 		return out, nil
 	}
