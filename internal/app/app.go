@@ -162,7 +162,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		KickOffPatience: a.config.KickOffPatience, LeaseFor: a.config.LeaseFor,
 	}, pipeline.Ports{
 		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue,
-		Warehouse: opened.Warehouse, Flattener: flattener,
+		Warehouse: opened.Warehouse, Concluder: opened.Concluder, Flattener: flattener,
 		Source: sources, Cohorts: cohorts, Now: a.now, Token: token, Log: a.log,
 	})
 	return a.built, nil

@@ -25,6 +25,10 @@ An export asks for the changes since the last one. Use --full or --since after r
 server with old dates, by $import or from another server: no later export would ask for them. Deletes
 are asked for too, and the schedule goes on as before. Below level system every export is full.
 
+A resource that a full export and the one after it lack is removed from the tables: the server has
+deleted it without telling. If more than 5 % of a type are missing, they stay, and a notice of the
+export tells how many. Then find out why, and use --accept-missing.
+
 With --at-tick the request is written to the journal, and the app starts the export at its next tick
 (ExportSchedule, usually five minutes). The settings of the storage account are enough for that, and
 ExportsFile for a plan without an export.`,
@@ -59,22 +63,27 @@ ExportsFile for a plan without an export.`,
 
 // windowFlags are the flags that widen the window of an export.
 type windowFlags struct {
-	full  bool
-	since string
+	full          bool
+	since         string
+	acceptMissing bool
 }
 
 func (f *windowFlags) add(cmd *cobra.Command) {
 	cmd.Flags().BoolVar(&f.full, "full", false, "ask for everything again")
 	cmd.Flags().StringVar(&f.since, "since", "",
 		"ask for all changes since a `DATE`, such as 2026-01-31 (UTC) or 2026-01-31T08:00:00Z")
+	cmd.Flags().BoolVar(&f.acceptMissing, "accept-missing", false,
+		"remove the resources that the last full export lacked and this one lacks too, however many")
 }
 
 func (f *windowFlags) read() (w records.Window, err error) {
+	w.AcceptMissing = f.acceptMissing
 	switch {
 	case f.full && f.since != "":
 		return w, errors.New("--full and --since exclude each other")
 	case f.since == "":
-		return records.Window{Full: f.full}, nil
+		w.Full = f.full
+		return w, nil
 	}
 	for _, layout := range []string{time.DateOnly, time.RFC3339} {
 		if w.Since, err = time.Parse(layout, f.since); err == nil {

@@ -182,6 +182,11 @@ func TestExportsStartWidensTheWindow(t *testing.T) {
 	}{
 		{nil, records.Window{}, ""},
 		{[]string{"--full"}, records.Window{Full: true}, ""},
+		{
+			[]string{"--full", "--accept-missing"},
+			records.Window{Full: true, AcceptMissing: true},
+			"",
+		},
 		{[]string{"--since", "2026-01-31"}, records.Window{Since: january}, ""},
 		{
 			[]string{"--since=2026-01-31T09:30:00+01:00"},

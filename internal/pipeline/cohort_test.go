@@ -43,6 +43,9 @@ func (c gatedCohorts) Members(
 	}
 	members := pipeline.Members{}
 	for _, p := range parts {
+		for patient := range c.w.server.members[p.Group] {
+			members[patient] = struct{}{} // without resources too
+		}
 		for _, r := range c.w.server.data {
 			if c.w.server.members[p.Group][r.ID[len(r.ID)-1:]] ||
 				c.w.members != nil && strings.HasPrefix(r.ID, c.w.members[p.Group]) {

@@ -84,6 +84,12 @@ func NewConcluded() Concluded {
 	return Concluded{Left: ByType{}, Missing: ByType{}, Kept: ByType{}, Marked: ByType{}}
 }
 
+// IsZero reports whether nothing was changed, or is worth telling.
+func (c Concluded) IsZero() bool {
+	return c.Joined+c.Gone == 0 &&
+		c.Left.Sum()+c.Missing.Sum()+c.Kept.Sum()+c.Marked.Sum() == 0
+}
+
 // ByType counts resources by their type.
 type ByType map[string]int64
 

@@ -3,6 +3,7 @@ package pipeline
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -124,48 +125,79 @@ func commitOf(e records.Export, typ string, now []surveyed) Step {
 	}
 }
 
-// finishAll compares every file with the ledger. If all files are there it ends the export,
-// else it sends the commits of types that are prepared but not in the ledger.
-func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []listed) error {
-	now, err := fi.files.surveyListed(ctx, e, files)
-	if err != nil {
-		return err
+// progress is how far the files of an export are on their way into the tables.
+type progress struct {
+	files  []surveyed
+	ledger map[[2]string]LedgerEntry // by path and ETag
+	// committed is set if the ledger has all files.
+	committed bool
+}
+
+func (p progress) has(f surveyed) bool {
+	_, there := p.ledger[[2]string{f.Path, f.blob.ETag}]
+	return there
+}
+
+// progress compares every file of an export with the staging area and the ledger.
+func (fi *finisher) progress(
+	ctx context.Context, e records.Export, files []listed,
+) (p progress, err error) {
+	if p.files, err = fi.files.surveyListed(ctx, e, files); err != nil {
+		return p, err
 	}
-	committed := map[[2]string]bool{}
+	p.ledger = map[[2]string]LedgerEntry{}
 	if len(files) > 0 {
 		entries, err := fi.Warehouse.Ledger(ctx, e.Schema, e.ID)
 		if err != nil {
-			return fmt.Errorf("read the ledger of export %s: %w", e.ID, err)
+			return p, fmt.Errorf("read the ledger of export %s: %w", e.ID, err)
 		}
 		for _, entry := range entries {
-			committed[[2]string{entry.Path, entry.ETag}] = true
+			p.ledger[[2]string{entry.Path, entry.ETag}] = entry
 		}
 	}
-	steps := prepares(e, files, now, func(f surveyed) bool {
-		return f.stale && !committed[[2]string{f.Path, f.blob.ETag}]
-	})
-	all := true
-	for _, typ := range distinct(files, func(f listed) string { return f.Type }) {
-		loaded, ready := true, true
-		for _, f := range now {
-			if f.Type == typ {
-				loaded = loaded && committed[[2]string{f.Path, f.blob.ETag}]
-				ready = ready && f.prepared
-			}
-		}
-		if !loaded && ready {
-			steps = append(steps, commitOf(e, typ, now))
-		}
-		all = all && loaded
+	p.committed = !slices.ContainsFunc(p.files, func(f surveyed) bool { return !p.has(f) })
+	return p, nil
+}
+
+// finishAll compares every file with the ledger. If all files are there it ends the export,
+// else it sends the commits of types that are prepared but not in the ledger.
+func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []listed) error {
+	now, err := fi.progress(ctx, e, files)
+	if err != nil {
+		return err
 	}
-	if !all {
-		return fi.send(ctx, time.Time{}, steps...)
+	if !now.committed {
+		return fi.send(ctx, time.Time{}, fi.lacking(e, files, now)...)
 	}
 	shortfall, known, err := fi.shortfall(ctx, e)
 	if err != nil || !known {
 		return err // the step that reads the last error file checks again
 	}
+	if fi.Concluder != nil {
+		return fi.send(ctx, time.Time{}, Step{
+			Kind: StepConclude, Export: e.ID, Round: e.Round,
+		})
+	}
 	return fi.end(ctx, e, shortfall, len(files))
+}
+
+// lacking returns the steps of files that are on their way: those that were written again are
+// prepared again, and types with all files prepared are committed.
+func (fi *finisher) lacking(e records.Export, files []listed, now progress) []Step {
+	steps := prepares(e, files, now.files, func(f surveyed) bool { return f.stale && !now.has(f) })
+	for _, typ := range distinct(files, func(f listed) string { return f.Type }) {
+		loaded, ready := true, true
+		for _, f := range now.files {
+			if f.Type == typ {
+				loaded = loaded && now.has(f)
+				ready = ready && f.prepared
+			}
+		}
+		if !loaded && ready {
+			steps = append(steps, commitOf(e, typ, now.files))
+		}
+	}
+	return steps
 }
 
 // end makes an export loaded, or incomplete if the server could not export everything.

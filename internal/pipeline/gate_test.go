@@ -182,6 +182,20 @@ func (w gatedWarehouse) Commit(ctx context.Context, b pipeline.Batch) error {
 	return err
 }
 
+// gatedConcluder is the same for the ends of exports.
+type gatedConcluder struct {
+	pipeline.Concluder
+	*gate
+}
+
+func (c gatedConcluder) Conclude(
+	ctx context.Context, in pipeline.Conclusion,
+) (pipeline.Concluded, error) {
+	return gated(ctx, c.gate, "warehouse conclude", func() (pipeline.Concluded, error) {
+		return c.Concluder.Conclude(ctx, in)
+	})
+}
+
 func (w gatedWarehouse) Ledger(
 	ctx context.Context, schema, export string,
 ) ([]pipeline.LedgerEntry, error) {

@@ -97,6 +97,11 @@ func (p *Pipeline) do(ctx context.Context, s Step) error {
 		return p.fetcher.fetch(ctx, s)
 	case StepPrepare:
 		return p.preparer.prepare(ctx, s)
+	case StepConclude:
+		if p.Concluder == nil {
+			return p.committer.finish.check(ctx, s.Export, "")
+		}
+		return p.concluder.conclude(ctx, s)
 	default:
 		return p.committer.commit(ctx, s)
 	}

@@ -22,6 +22,7 @@ type Pipeline struct {
 	fetcher   *fetcher
 	preparer  *preparer
 	committer *committer
+	concluder *concluder
 }
 
 // Ports connects the pipeline to storage, queue, warehouse, FHIR servers and clock.
@@ -30,6 +31,8 @@ type Ports struct {
 	Journal   Journal
 	Queue     Queue
 	Warehouse Warehouse
+	// Concluder ends exports in the tables; nil for a warehouse that cannot.
+	Concluder Concluder
 	Flattener Flattener
 	// Landings is needed for sources whose server keeps the files.
 	Landings Landings
@@ -106,6 +109,7 @@ func New(o Options, ports Ports) *Pipeline {
 	finish := &finisher{d, p.files}
 	p.preparer = &preparer{deps: d, files: p.files, finish: finish}
 	p.committer = &committer{d, p.files, p.planner, finish}
+	p.concluder = &concluder{d, p.files, p.planner, p.preparer, finish}
 	p.fetcher = &fetcher{d, p.files, p.preparer, finish}
 	p.poller = &poller{d, p.files, finish}
 	p.starter = &starter{d, p.failures, p.planner}

@@ -113,6 +113,7 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 		Cohort: plan.Cohort, Members: members,
 		Jobs:        requestsOf(plan, parts, basis.marks, r.Window, till),
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
+		AcceptMissing: r.Window.AcceptMissing,
 	}
 	if plan.builds() && !r.Window.Full {
 		e.BasedOn = basis.basedOn

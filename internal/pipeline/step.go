@@ -13,11 +13,12 @@ import (
 
 // Kinds of step.
 const (
-	StepPoll    = "poll"    // ask the server for the status of a job
-	StepLanded  = "landed"  // an event reports a written blob
-	StepFetch   = "fetch"   // stream one file that the server keeps into the lake
-	StepPrepare = "prepare" // flatten one file of the manifest
-	StepCommit  = "commit"  // commit all prepared files of one export and type to the tables
+	StepPoll     = "poll"     // ask the server for the status of a job
+	StepLanded   = "landed"   // an event reports a written blob
+	StepFetch    = "fetch"    // stream one file that the server keeps into the lake
+	StepPrepare  = "prepare"  // flatten one file of the manifest
+	StepCommit   = "commit"   // commit all prepared files of one export and type to the tables
+	StepConclude = "conclude" // end an export in the tables, once all its files are committed
 )
 
 // Step is the body of one message of the steps queue.
@@ -69,6 +70,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("fetch file %d of job %s", s.File, records.JobID(s.Export, s.Job))
 	case StepCommit:
 		return fmt.Sprintf("commit %s of export %s", s.Type, s.Export)
+	case StepConclude:
+		return "conclude export " + s.Export
 	default:
 		return fmt.Sprintf("%s file %s", s.Kind, s.Path)
 	}
@@ -87,7 +90,7 @@ func decodeStep(body []byte) (Step, error) {
 	}
 	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
 	switch s.Kind {
-	case StepPoll, StepFetch, StepPrepare, StepCommit:
+	case StepPoll, StepFetch, StepPrepare, StepCommit, StepConclude:
 		if plan, _, ok := records.CutExportID(s.Export); !ok || !planID.MatchString(plan) {
 			return bad("it names no export")
 		}

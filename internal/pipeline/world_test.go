@@ -116,6 +116,7 @@ func (w *world) instance() *pipeline.Pipeline {
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate},
 		Queue:     gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
+		Concluder: gatedConcluder{w.tables, w.gate},
 		Landings: gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
 		Source: func(string) (pipeline.Source, error) {
 			source := gatedSource{w.server, w.gate}
@@ -327,6 +328,7 @@ type tables struct {
 	commits int
 	// notice is told after every commit, unless it is empty.
 	notice string
+	ends
 }
 
 type head struct {

@@ -18,8 +18,17 @@ func (e Export) AsksInFull(typ string) bool {
 // IsFull reports whether all jobs of an export ask for everything that the server has.
 func (e Export) IsFull() bool {
 	return len(e.Jobs) > 0 && !slices.ContainsFunc(e.Jobs, func(r Request) bool {
-		return r.Since.After(beginning)
+		return !r.AsksForEverything()
 	})
+}
+
+// Deidentify returns the rules by which the server changes the resources of an export; nil if it
+// does not.
+func (e Export) Deidentify() *Deidentify {
+	if len(e.Jobs) == 0 {
+		return nil
+	}
+	return e.Jobs[0].Deidentify
 }
 
 // Export is the journal's document of one run of a plan.
@@ -39,6 +48,8 @@ type Export struct {
 	BasedOn []string `json:"rests,omitempty"`
 	// Lacks lists loaded exports that the tables did not have when this export was requested.
 	Lacks []string `json:"lacks,omitempty"`
+	// AcceptMissing is set if a person accepts that many resources are no longer at the server.
+	AcceptMissing bool `json:"acceptMissing,omitempty"`
 	// TouchedAt is when the export last made progress. The watchdog reads it.
 	TouchedAt  time.Time `json:"touchedAt"`
 	FinishedAt time.Time `json:"finishedAt,omitzero"`
@@ -59,6 +70,8 @@ type Export struct {
 	Shortfall *Shortfall `json:"shortfall,omitempty"`
 	// Committed has, by resource type, the digest of the files that are in the tables.
 	Committed map[string]string `json:"committed,omitempty"`
+	// End counts what the end of the export has changed in the tables; nil if nothing.
+	End *End `json:"end,omitempty"`
 	// Values has the counts of values that differ from the resources, by resource type and by
 	// file of deletes.
 	Values map[string]PreparedValues `json:"values,omitempty"`
@@ -69,6 +82,19 @@ type Export struct {
 type Members struct {
 	Count int    `json:"count"`
 	File  string `json:"file"`
+}
+
+// End counts what the end of an export has changed in the tables.
+type End struct {
+	// Joined and Gone count the patients who came into the cohort and left it.
+	Joined int64 `json:"joined,omitempty"`
+	Gone   int64 `json:"gone,omitempty"`
+	// Left counts the removed resources of patients who have left the cohort, by type.
+	Left map[string]int64 `json:"left,omitempty"`
+	// Missing counts the removed resources that the server no longer has, and Kept those that were
+	// too many to be removed.
+	Missing map[string]int64 `json:"missing,omitempty"`
+	Kept    map[string]int64 `json:"kept,omitempty"`
 }
 
 // Failure describes for a person why an export failed.

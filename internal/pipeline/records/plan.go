@@ -10,6 +10,8 @@ type Window struct {
 	Full bool `json:"full,omitempty"`
 	// Since asks for the changes since then.
 	Since time.Time `json:"since,omitzero"`
+	// AcceptMissing accepts that many resources are no longer at the server.
+	AcceptMissing bool `json:"acceptMissing,omitempty"`
 }
 
 // beginning is before the first change at any FHIR server. A window that begins there has

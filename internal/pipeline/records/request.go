@@ -44,5 +44,9 @@ type Exchange struct {
 // AllTypes stands for "every type" in watermarks of plans that name no types.
 const AllTypes = "*"
 
+// AsksForEverything reports whether a job asks for all that the server has, not only for changes
+// since an earlier export.
+func (r Request) AsksForEverything() bool { return !r.Since.After(beginning) }
+
 // Asks reports whether a job asks for a resource type.
 func (r Request) Asks(typ string) bool { return len(r.Types) == 0 || slices.Contains(r.Types, typ) }
