@@ -39,12 +39,12 @@ const cohortText = `cohorts:
     maxShrink: 50%
 `
 
-// runCohort exports the cohort, changes who belongs to it, and exports it again. It compares the
-// members, the resources and the tables with the server's data each time.
+// runCohort exports the cohort, changes who belongs to it, deletes resources, and exports it twice
+// again. It compares the members, the resources and the tables with the server's data each time.
 func (d Demo) runCohort(
 	ctx context.Context, w *World, host *functionshost.Host, data *store.Store,
 ) error {
-	c := cohortDemo{Demo: d, w: w, host: host, data: data, loaded: map[string]map[string]bool{}}
+	c := cohortDemo{Demo: d, w: w, host: host, data: data}
 	if err := c.month(ctx, "the initial copy", 0, 0); err != nil {
 		return err
 	}
@@ -52,14 +52,25 @@ func (d Demo) runCohort(
 	if err != nil {
 		return fmt.Errorf("change the server's data: %w", err)
 	}
-	d.say("changed at the server: %d relapse, %d new former smoker", left, joined)
+	if err := c.vanish(); err != nil {
+		return fmt.Errorf("delete resources of a member: %w", err)
+	}
+	d.say("changed at the server: %d relapse, %d new former smoker, 1 delete, 1 hard delete", left,
+		joined)
 	if err := c.month(ctx, "the next month", joined, left); err != nil {
+		return err
+	}
+	c.vanished = nil
+	if err := c.month(ctx, "the month after it", 0, 0); err != nil {
+		return err
+	}
+	if err := c.listed(ctx); err != nil {
 		return err
 	}
 	if err := c.planned(ctx); err != nil {
 		return err
 	}
-	d.say("ok: members, resources and tables are as the server has them; rows of patients who left stay")
+	d.say("ok: members, resources and tables are as the server has them")
 	return nil
 }
 
@@ -69,8 +80,11 @@ type cohortDemo struct {
 	w    *World
 	host *functionshost.Host
 	data *store.Store
-	// loaded has the ids that the tables must have, by type.
-	loaded map[string]map[string]bool
+	// began is set after the initial copy.
+	began bool
+	// vanished are the ids of Observations that were deleted since the last export. Below system
+	// level no delete is told, so their rows stay until two exports lack them.
+	vanished []string
 }
 
 // counted are the types whose tables have one row for each resource.
@@ -121,19 +135,14 @@ func (c *cohortDemo) month(ctx context.Context, what string, joins, leaves int) 
 	}
 	for _, typ := range slices.Sorted(maps.Keys(inside)) {
 		// The cohort's own Groups are new, and in this export or in the next.
-		if len(c.loaded) == 0 && typ != "Group" {
+		if !c.began && typ != "Group" {
 			check("new resources of "+typ, applied[typ], len(inside[typ]))
 		}
 		if exported[typ] < len(inside[typ]) {
 			check("resources of "+typ, exported[typ], len(inside[typ]))
 		}
 	}
-	for typ := range inside {
-		if c.loaded[typ] == nil {
-			c.loaded[typ] = map[string]bool{}
-		}
-		maps.Copy(c.loaded[typ], inside[typ])
-	}
+	c.began = true
 	rows := make([]string, 0, len(counted))
 	for _, typ := range slices.Sorted(maps.Keys(counted)) {
 		n, err := ask(ctx, c.w.database(),
@@ -142,7 +151,11 @@ func (c *cohortDemo) month(ctx context.Context, what string, joins, leaves int) 
 			return err
 		}
 		rows = append(rows, fmt.Sprintf("%s %d", counted[typ], n[0].rows))
-		check("rows of "+counted[typ], int(n[0].rows), len(c.loaded[typ]))
+		expected := len(inside[typ])
+		if typ == "Observation" {
+			expected += len(c.vanished)
+		}
+		check("rows of "+counted[typ], int(n[0].rows), expected)
 	}
 	wrong = append(wrong, c.silentJournal(ctx, want))
 	parts := "Groups"
@@ -329,4 +342,57 @@ func (c *cohortDemo) change() (left, joined int, err error) {
 		}
 	}
 	return left, joined, err
+}
+
+// vanish deletes one Observation of a member, and purges another.
+func (c *cohortDemo) vanish() error {
+	inside, err := c.compartments(c.formerSmokers())
+	if err != nil {
+		return err
+	}
+	for _, id := range slices.Sorted(maps.Keys(inside["Observation"])) {
+		v, there := c.data.Current("Observation", id)
+		line, err := c.data.Line(v)
+		// Without its smoking status a patient would be no member.
+		if !there || err != nil || strings.Contains(string(line), smokingStatus) {
+			continue
+		}
+		if c.vanished = append(c.vanished, id); len(c.vanished) == 1 {
+			if _, err := c.data.Delete("Observation", id, Lately(c.World.Now)); err != nil {
+				return err
+			}
+			continue
+		}
+		return c.data.Purge("Observation", id)
+	}
+	return errors.New("the members have too few Observations: take other data, or another seed")
+}
+
+// listed checks what the tables tell readers about exports, members and deletes.
+func (c *cohortDemo) listed(ctx context.Context) error {
+	for _, q := range []struct {
+		what, query string
+		want        int64
+	}{
+		{"exports", `SELECT '', count(*) FROM "%s".etl_exports WHERE state = 'loaded'`, 3},
+		{
+			"present members",
+			`SELECT '', count(*) FROM "%s".etl_cohort_member WHERE valid_to IS NULL`,
+			int64(len(c.formerSmokers())),
+		},
+		{
+			"former members",
+			`SELECT '', count(*) FROM "%s".etl_cohort_member WHERE valid_to IS NOT NULL`, 1,
+		},
+		{"missing", `SELECT '', count(*) FROM "%s".etl_deleted WHERE reason = 'missing'`, 2},
+	} {
+		n, err := ask(ctx, c.w.database(), fmt.Sprintf(q.query, schema))
+		if err != nil {
+			return err
+		}
+		if n[0].rows != q.want {
+			return fmt.Errorf("the tables list %d %s, want %d", n[0].rows, q.what, q.want)
+		}
+	}
+	return nil
 }

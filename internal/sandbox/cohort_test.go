@@ -1,7 +1,12 @@
 package sandbox_test
 
 import (
+	"errors"
 	"log/slog"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -9,6 +14,7 @@ import (
 
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/testkit/azuritetest"
+	"fhirsynapse/internal/warehouse/duckdb"
 	"fhirsynapse/internal/warehouse/open/local"
 )
 
@@ -46,7 +52,41 @@ func TestDemoOfACohort(t *testing.T) {
 			if strings.Contains(log.String(), "Patient/") {
 				t.Error("the handler's log names a patient")
 			}
+			runQueriesOfReaders(t, filepath.Join(o.Dir, "fhir.duckdb"))
 		})
+	}
+}
+
+// runQueriesOfReaders runs the queries of docs/readers.md.
+func runQueriesOfReaders(t *testing.T, file string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "readers.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var counts []int
+	for n, block := range strings.Split(string(page), "```sql\n")[1:] {
+		query, _, _ := strings.Cut(block, "```")
+		// The demo's schema is another one, and its exports are of today.
+		query = strings.ReplaceAll(query, "fhir.", "main.")
+		query = regexp.MustCompile(`(>=) '2026-0.-01'`).ReplaceAllString(query, "$1 '2026-01-01'")
+		query = regexp.MustCompile(`(<) '2026-0.-01'`).ReplaceAllString(query, "$1 '9999-01-01'")
+		rows, err := duckdb.Query(t.Context(), file, query, time.Minute)
+		if err != nil {
+			t.Fatalf("query %d: %v", n+1, err)
+		}
+		count := 0
+		for rows.Next() {
+			count++
+		}
+		if err := errors.Join(rows.Err(), rows.Close()); err != nil {
+			t.Errorf("query %d: %v", n+1, err)
+		}
+		counts = append(counts, count)
+	}
+	t.Logf("rows: %v", counts)
+	if len(counts) != 5 || slices.Contains(counts, 0) {
+		t.Errorf("the queries give %v rows: five queries should have some", counts)
 	}
 }
 

@@ -315,3 +315,26 @@ func TestEveryMadeUpTypeHasAChangeThatTablesShow(t *testing.T) {
 		}
 	}
 }
+
+func TestAPurgedResourceLeavesNoTrace(t *testing.T) {
+	t.Parallel()
+	s, err := store.New(store.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b"} {
+		if _, err := s.Put([]byte(`{"resourceType":"Patient","id":"`+id+`"}`), base); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := s.Purge("Patient", "a"); err != nil {
+		t.Fatal(err)
+	}
+	left := s.In("Patient", store.Window{Deleted: true, History: true})
+	if len(left) != 1 || left[0].ID != "b" {
+		t.Errorf("left: %v", left)
+	}
+	if err := s.Purge("Patient", "a"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("purged again: %v", err)
+	}
+}

@@ -113,6 +113,20 @@ func (s *Store) remove(typ, id string, at time.Time) (Version, error) {
 	return v, s.insert(v, line)
 }
 
+// Purge removes all versions of a resource without a trace, as a hard delete does.
+func (s *Store) Purge(typ, id string) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	r := s.find(typ, id)
+	if r == nil {
+		return fmt.Errorf("purge a %s: %w", typ, ErrNotFound)
+	}
+	t := s.types[typ]
+	delete(t.byID, id)
+	t.order = slices.DeleteFunc(t.order, func(other *resource) bool { return other == r })
+	return nil
+}
+
 // oneLine copies a resource without line breaks, which are never content in JSON.
 func oneLine(text []byte) []byte {
 	line := slices.Clone(bytes.TrimSpace(text))
