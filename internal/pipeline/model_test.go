@@ -81,7 +81,7 @@ type lossKind int
 
 const (
 	hardDeleted lossKind = iota + 1 // until a full export lacks it, and the next one too
-	oldImport            // until a window reaches back to it
+	oldImport                       // until a window reaches back to it
 )
 
 func newModel(t *testing.T, seed uint64) *model {

@@ -117,7 +117,7 @@ func (w *world) instance() *pipeline.Pipeline {
 		Queue:     gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
 		Concluder: gatedConcluder{w.tables, w.gate},
-		Landings: gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
+		Landings:  gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
 		Source: func(string) (pipeline.Source, error) {
 			source := gatedSource{w.server, w.gate}
 			if w.wrap != nil {
