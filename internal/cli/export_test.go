@@ -3,6 +3,8 @@ package cli
 import (
 	"context"
 
+	"github.com/spf13/cobra"
+
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/warehouse/setup"
 )
@@ -24,4 +26,9 @@ func (c *Commands) StubCheckSetup(
 	f func(ctx context.Context, s setup.Setup, rest string) (setup.Result, error),
 ) {
 	c.stubs.checkSetup = f
+}
+
+// Tree returns all commands.
+func Tree() *cobra.Command {
+	return newRoot(func(string) string { return "" }, Streams{}, Commands{})
 }

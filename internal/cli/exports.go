@@ -18,19 +18,29 @@ import (
 )
 
 func exportsCommand(s Streams, c Commands) *cobra.Command {
-	var plan string
-	var most int
-	var asJSON bool
-	cmd := &cobra.Command{
-		Use:   "exports",
-		Short: "List, watch, start and cancel exports, and pause plans",
-		Long: `List the exports in the journal by plan, the newest first. Subcommands watch, start and cancel
+	cmd := exportsListCommand(s, c)
+	cmd.Use, cmd.Args = "exports", subcommand
+	cmd.Short = "List, show, watch, start and cancel exports, and pause plans"
+	cmd.Long = `List the exports in the journal by plan, the newest first. Subcommands show, watch, start and cancel
 exports, and pause plans.
 
 The command reads the app's settings from the environment; docs/configuration.md lists them. The
 settings of the storage account are enough: LakeStorage, or LakeStorage__blobServiceUri with the
-identity of this machine or of the Azure CLI; and JournalContainer, if it has another name.`,
-		Args: subcommand,
+identity of this machine or of the Azure CLI; and JournalContainer, if it has another name.`
+	cmd.AddCommand(exportsListCommand(s, c), exportsShowCommand(s, c), exportsStartCommand(s, c),
+		exportsWatchCommand(s, c), exportsCancelCommand(s, c), exportsPauseCommand(s, c),
+		exportsResumeCommand(s, c))
+	return cmd
+}
+
+func exportsListCommand(s Streams, c Commands) *cobra.Command {
+	var plan string
+	var most int
+	var asJSON bool
+	cmd := &cobra.Command{
+		Use:   "list",
+		Short: "List the exports of each plan, the newest first",
+		Args:  arguments(0, ""),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if most < 1 {
 				return usagef(cmd, "--last must be at least 1")
@@ -48,8 +58,6 @@ identity of this machine or of the Azure CLI; and JournalContainer, if it has an
 	cmd.Flags().StringVar(&plan, "plan", "", "only the exports of one `PLAN`")
 	cmd.Flags().IntVar(&most, "last", 10, "the number of exports of each plan")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
-	cmd.AddCommand(exportsStartCommand(s, c), exportsWatchCommand(s, c), exportsCancelCommand(s, c),
-		exportsPauseCommand(s, c), exportsResumeCommand(s, c))
 	return cmd
 }
 

@@ -12,7 +12,7 @@ import (
 )
 
 func exportsStartCommand(s Streams, c Commands) *cobra.Command {
-	var atTick bool
+	var atTick, asJSON bool
 	var window windowFlags
 	cmd := &cobra.Command{
 		Use:   "start PLAN",
@@ -47,17 +47,23 @@ ExportsFile for a plan without an export.`,
 					return err
 				}
 				fmt.Fprintln(s.Err, "fhirsynapse: the app starts it at its next tick")
+				if asJSON {
+					return printJSON(s, records.ExportSummary{Export: records.Export{
+						ID: id, Plan: args[0], State: records.Requested,
+					}})
+				}
 				return say(s, id)
 			}
 			e, err := c.Journal.Start(cmd.Context(), args[0], w)
 			if e.ID == "" {
 				return err
 			}
-			return started(s, e, err)
+			return started(s, e, asJSON, err)
 		},
 	}
 	cmd.Flags().BoolVar(&atTick, "at-tick", false, "let the app start it at its next tick")
 	window.add(cmd)
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the export as a JSON object")
 	return cmd
 }
 
@@ -96,8 +102,12 @@ func (f *windowFlags) read() (w records.Window, err error) {
 }
 
 // started prints how an export began; err is the reason why the server was not asked yet.
-func started(s Streams, e records.ExportSummary, err error) error {
-	if sayErr := say(s, e.ID); sayErr != nil {
+func started(s Streams, e records.ExportSummary, asJSON bool, err error) error {
+	show := func() error { return say(s, e.ID) }
+	if asJSON {
+		show = func() error { return printJSON(s, e) }
+	}
+	if sayErr := show(); sayErr != nil {
 		return sayErr
 	}
 	switch {
@@ -115,7 +125,8 @@ func started(s Streams, e records.ExportSummary, err error) error {
 }
 
 func exportsCancelCommand(s Streams, c Commands) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "cancel EXPORT",
 		Short: "Cancel an export and its jobs at the server",
 		Long: `Cancel an export, given by its id or the name of its plan, and report the state of its jobs at the
@@ -130,20 +141,48 @@ the storage account are enough.`,
 			if err != nil {
 				return err
 			}
+			answer := cancelled{Export: id, Jobs: []cancelledJob{}}
 			lines := []string{fmt.Sprintf("export %s is cancelled", id)}
 			for _, j := range jobs {
+				one := cancelledJob{Job: j.Job, Fate: string(j.Fate)}
 				lines = append(lines, fmt.Sprintf("job %s: %s", j.Job, j.Fate))
 				if j.Err != nil {
+					one.Error = j.Err.Error()
 					tell(s, fmt.Errorf("job %s: %w", j.Job, j.Err))
 				}
+				answer.Jobs = append(answer.Jobs, one)
+			}
+			if asJSON {
+				return printJSON(s, answer)
 			}
 			return say(s, lines...)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the export and its jobs as a JSON object")
+	return cmd
+}
+
+// cancelled is a cancelled export for scripts.
+type cancelled struct {
+	Export string         `json:"export"`
+	Jobs   []cancelledJob `json:"jobs"`
+}
+
+type cancelledJob struct {
+	Job   string `json:"job"`
+	Fate  string `json:"fate"`
+	Error string `json:"error,omitempty"`
+}
+
+// planState is a paused or resumed plan for scripts.
+type planState struct {
+	Plan   string `json:"plan"`
+	Paused bool   `json:"paused"`
 }
 
 func exportsPauseCommand(s Streams, c Commands) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "pause PLAN",
 		Short: "Stop the schedule of a plan",
 		Long: `Stop the schedule of a plan until it is resumed. A running export continues, and the command start
@@ -154,13 +193,19 @@ settings of the storage account are enough.`,
 			if err := c.Journal.Pause(cmd.Context(), args[0]); err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(s, planState{args[0], true})
+			}
 			return say(s, fmt.Sprintf("plan %s is paused", args[0]))
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
 }
 
 func exportsResumeCommand(s Streams, c Commands) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "resume PLAN",
 		Short: "Resume the schedule of a plan",
 		Long: `Resume the schedule of a paused plan. However many exports it has missed, one starts at the next
@@ -170,9 +215,14 @@ tick. The settings of the storage account are enough.`,
 			if err := c.Journal.Resume(cmd.Context(), args[0]); err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(s, planState{args[0], false})
+			}
 			return say(s, fmt.Sprintf("plan %s is resumed", args[0]))
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
+	return cmd
 }
 
 // say prints a result.

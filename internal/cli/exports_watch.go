@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"regexp"
 	"strings"
 	"time"
@@ -15,13 +16,14 @@ import (
 )
 
 func exportsWatchCommand(s Streams, c Commands) *cobra.Command {
-	return &cobra.Command{
+	var asJSON bool
+	cmd := &cobra.Command{
 		Use:   "watch [PLAN|EXPORT]",
 		Short: "Follow an export until it has ended",
 		Long: `Follow an export in the journal until it has ended: the newest export of a plan, the export with an
 id, or without an argument the only running export. The command prints each change. At least every ten
 seconds it prints what the export waits for: the last failure, the number of tries, and the time of
-the next try.
+the next try. --json prints the export as an object when it has ended, on standard output.
 
 The exit code tells how the export ended: 0 loaded, 1 failed or cancelled, 3 incomplete. Ctrl-C ends
 only the watch; the export continues. The settings of the storage account are enough.`,
@@ -36,16 +38,28 @@ only the watch; the export continues. The settings of the storage account are en
 			if len(args) > 0 {
 				f.name = args[0]
 			}
-			return watchExport(cmd.Context(), s, &f)
+			end := func(e records.ExportSummary) error { return exportEnd(s, e) }
+			if asJSON {
+				end = func(e records.ExportSummary) error {
+					quiet := s
+					quiet.Out = io.Discard
+					return errors.Join(printJSON(s, e), exportEnd(quiet, e))
+				}
+			}
+			return watchExport(cmd.Context(), s, &f, end)
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print the export as a JSON object at its end")
+	return cmd
 }
 
 // lookEvery is the time between two reads of the journal.
 const lookEvery = 2 * time.Second
 
-// watchExport prints the progress of an export until the export ends, and returns its result.
-func watchExport(ctx context.Context, s Streams, f *follower) error {
+// watchExport prints the progress of an export until the export ends, and hands it to end.
+func watchExport(
+	ctx context.Context, s Streams, f *follower, end func(records.ExportSummary) error,
+) error {
 	n := newNarrator(s)
 	ticks, stop := s.ticks(lookEvery)
 	defer stop()
@@ -79,7 +93,7 @@ func watchExport(ctx context.Context, s Streams, f *follower) error {
 	if err != nil {
 		return err
 	}
-	return exportEnd(s, last)
+	return end(last)
 }
 
 // exportEnd prints the result of an export.

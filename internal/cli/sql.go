@@ -47,6 +47,7 @@ func engineNames() string {
 func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	var engine, statement, from string
 	var stored storageFlags
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "sql VIEW",
 		Short: "Print the T-SQL of a view",
@@ -78,6 +79,9 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 			if err != nil {
 				return err
 			}
+			if asJSON {
+				return printJSON(s, viewSQL{v.Name, string(e), statement, text})
+			}
 			_, err = io.WriteString(s.Out, text)
 			return err
 		},
@@ -88,8 +92,17 @@ func sqlCommand(getenv func(string) string, s Streams, c Commands) *cobra.Comman
 		"the `PART`: body, stage, view, commit, maintain or all")
 	cmd.Flags().StringVar(&from, "from", "dbo.documents",
 		"the `TABLE` or view with the documents, in its column doc")
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object with the text")
 	stored.add(cmd)
 	return cmd
+}
+
+// viewSQL is the T-SQL of a view for scripts.
+type viewSQL struct {
+	View      string `json:"view"`
+	Engine    string `json:"engine"`
+	Statement string `json:"statement"`
+	SQL       string `json:"sql"`
 }
 
 // storageFlags are the flags for how a table is stored.

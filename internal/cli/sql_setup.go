@@ -15,7 +15,7 @@ import (
 type setupFlags struct {
 	setup.Setup
 	engine, part, to string
-	check            bool
+	check, asJSON    bool
 }
 
 func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
@@ -36,6 +36,9 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if f.check {
 				return checkSetup(cmd, getenv, s, c, f)
+			}
+			if f.asJSON {
+				return usagef(cmd, "--json is only for --check: the script is T-SQL")
 			}
 			if f.to != "" {
 				return usagef(cmd,
@@ -66,6 +69,7 @@ func sqlSetupCommand(getenv func(string) string, s Streams, c Commands) *cobra.C
 	flags.BoolVar(&f.Snapshots, "snapshots", false,
 		"synapse-serverless: also grant what the parameter snapshot needs")
 	flags.BoolVar(&f.check, "check", false, "print what is missing in the database of --to")
+	flags.BoolVar(&f.asJSON, "json", false, "with --check: print a JSON object")
 	flags.StringVar(&f.to, "to", "",
 		"the `WAREHOUSE` to check, as in the setting Warehouse, or env:NAME or file:PATH that contains it")
 	return cmd
@@ -97,6 +101,14 @@ func printSetup(cmd *cobra.Command, s Streams, f setupFlags) error {
 	return err
 }
 
+// setupState is the result of --check for scripts.
+type setupState struct {
+	Server  string   `json:"server"`
+	Of      int      `json:"of"`
+	Missing []string `json:"missing"`
+	Command string   `json:"command"`
+}
+
 // checkSetup prints the parts of the set-up that a database lacks.
 func checkSetup(
 	cmd *cobra.Command, getenv func(string) string, s Streams, c Commands, f setupFlags,
@@ -126,6 +138,15 @@ func checkSetup(
 	}
 	if err != nil {
 		return fmt.Errorf("check the set-up: %w", err)
+	}
+	if f.asJSON {
+		if err := printJSON(s, setupState{
+			Server: result.Server, Of: result.Of, Missing: append([]string{}, result.Missing...),
+			Command: result.Command,
+		}); err != nil {
+			return err
+		}
+		s.Out = io.Discard
 	}
 	for _, what := range result.Missing {
 		fmt.Fprintf(s.Out, "missing: %s\n", what)
