@@ -10,6 +10,7 @@ CACHE         := $(CURDIR)/.cache
 LINT          := $(CACHE)/bin/golangci-lint-$(LINT_VERSION)
 BICEP         := $(or $(wildcard ../shared/tools/bicep),$(shell command -v bicep 2>/dev/null))
 AZURITE       := tools/azurite
+AXE           := tools/axe
 FUZZTIME      ?= 60s
 COUNT         ?= 5
 
@@ -95,18 +96,23 @@ release/sums: need-go ## the checksums of out/release/ again, after files of oth
 ##### checks
 
 .PHONY: test
-test: need-all ## all tests, with the race detector and in random order
+test: need-all need-axe ## all tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=40m $(TESTFLAGS) ./...
 	$(GO) test -count=1 -v -run=Random ./internal/bulkfhir/randomserver
 	$(GO) test -count=1 -v ./internal/pipeline
 	$(GO) test -count=1 -v -run=HostileLines ./internal/flatten
 
+.PHONY: test/browser
+test/browser: need-all need-axe ## the status page in Chromium; the pictures are in out/_artifacts
+	@mkdir -p out
+	$(GO) test -count=1 -v -artifacts -outputdir $(CURDIR)/out ./internal/sandbox/browsertest
+
 .PHONY: test/quick
-test/quick: need-all ## all tests, without the race detector
+test/quick: need-all need-axe ## all tests, without the race detector
 	CGO_ENABLED=1 $(GO) test -short ./...
 
 .PHONY: test/race
-test/race: need-all ## all tests COUNT times over, to find what fails seldom
+test/race: need-all need-axe ## all tests COUNT times over, to find what fails seldom
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -count=$(COUNT) ./...
 
 .PHONY: fuzz
@@ -164,7 +170,12 @@ $(AZURITE)/node_modules/.package-lock.json: $(AZURITE)/package-lock.json
 	npm ci --prefix $(AZURITE) --ignore-scripts --no-audit --no-fund
 	@touch $@
 
-.PHONY: need-all need-go need-cxx need-node need-azurite need-func need-app
+$(AXE)/node_modules/.package-lock.json: $(AXE)/package-lock.json
+	@command -v npm >/dev/null || { echo "make: npm is missing: install Node.js 20 or newer; it brings the checks of accessibility, axe-core" >&2; exit 1; }
+	npm ci --prefix $(AXE) --ignore-scripts --no-audit --no-fund
+	@touch $@
+
+.PHONY: need-all need-go need-cxx need-node need-azurite need-axe need-func need-app
 need-all: need-go need-cxx need-azurite
 
 need-go:
@@ -182,6 +193,8 @@ need-node:
 	@command -v node >/dev/null || { echo "make: node is missing: install Node.js 20 or newer; the storage stand-in, Azurite, runs on it" >&2; exit 1; }
 
 need-azurite: need-node $(AZURITE)/node_modules/.package-lock.json
+
+need-axe: $(AXE)/node_modules/.package-lock.json
 
 need-func:
 	@command -v func >/dev/null || { echo "make: func is missing: install Azure Functions Core Tools 4 (npm i -g azure-functions-core-tools@4)" >&2; exit 1; }

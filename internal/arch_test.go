@@ -128,6 +128,8 @@ var walls = []wall{
 	},
 	{"handler", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
 	{"cmd", []string{"github.com/sqlc-dev"}, "a parser of T-SQL is for tests"},
+	{"handler", []string{"github.com/chromedp"}, "a browser is for tests"},
+	{"cmd", []string{"github.com/chromedp"}, "a browser is for tests"},
 	{
 		"internal/azfunc",
 		[]string{"internal/pipeline", "internal/bulkfhir", "internal/sof"},

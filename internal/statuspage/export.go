@@ -92,8 +92,13 @@ func (s *reader) exportPage(ctx context.Context, id string) (view, error) {
 		return nil, err
 	}
 	v := exportView{
-		Schema: e.Schema, Cohort: e.Cohort, BasedOn: e.BasedOn, Failure: e.Failure,
+		Schema: e.Schema, Cohort: e.Cohort, BasedOn: e.BasedOn,
 		Types: []typeRow{}, CanCancel: !e.State.Final(),
+	}
+	if f := e.Failure; f != nil {
+		short := *f
+		short.Cause = cause(f.Cause, f.Remedy)
+		v.Failure = &short
 	}
 	if e.Members != nil {
 		v.Members = e.Members.Count
@@ -112,6 +117,11 @@ func (s *reader) exportPage(ctx context.Context, id string) (view, error) {
 	v.Resources, v.Quarantined, v.Deleted = v.Sum.Manifest, v.Sum.Quarantined, v.Sum.Deleted
 	if !account.Whole || len(account.Types) == 0 && !e.State.Committed() {
 		v.Resources = -1
+	}
+	if v.Retry != nil {
+		short := *v.Retry
+		short.Cause = cause(short.Cause, short.Remedy)
+		v.Retry = &short
 	}
 	v.Throughput = throughput(e, v, s.Now())
 	v.Notices = notices(e, jobs)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io/fs"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/pipeline/records"
@@ -167,7 +168,10 @@ func (s *reader) exportRow(e records.ExportSummary, entry history.Entry) exportR
 		row.Waits = e.TouchedAt.IsZero() && len(e.Jobs) == 0
 	}
 	if e.Failure != nil {
-		row.Why = e.Failure.Step + ": " + e.Failure.Cause
+		row.Why = cause(e.Failure.Cause, e.Failure.Remedy)
+		if !strings.HasPrefix(row.Why, e.Failure.Step) {
+			row.Why = e.Failure.Step + ": " + row.Why
+		}
 	}
 	if !e.RequestedAt.IsZero() && !end.IsZero() {
 		row.Took = span(end.Sub(e.RequestedAt))

@@ -81,3 +81,21 @@ func sentence(text string) string {
 	}
 	return text
 }
+
+// clipped bounds a text in a list, in characters. The page of the export has all of it.
+const clipped = 160
+
+func clip(text string) string {
+	if r := []rune(text); len(r) > clipped {
+		return strings.TrimRight(string(r[:clipped]), " ,;:") + "…"
+	}
+	return text
+}
+
+// cause returns the cause of a failure without its remedy, which an error repeats at its end.
+func cause(text, remedy string) string {
+	if remedy == "" {
+		return text
+	}
+	return strings.TrimSuffix(text, ": "+remedy)
+}

@@ -174,8 +174,10 @@ func next(
 		text = "after the export that runs"
 	case !row.Configured:
 		return at, "never: the plan is no longer in the configuration"
+	case plan.Paused:
+		return at, "paused in the configuration"
 	case row.Paused:
-		return at, "paused"
+		return at, "paused: fhirsynapse exports resume " + row.Name
 	case plan.Schedule == nil && plan.Name == "":
 		return at, "unknown"
 	case plan.Schedule == nil:

@@ -103,7 +103,7 @@ func (l links) functions(now time.Time) template.FuncMap {
 		"ago":      func(t time.Time) string { return ago(now.Sub(t)) },
 		"until":    func(t time.Time) string { return until(t.Sub(now)) },
 		"span":     span,
-		"sentence": sentence,
+		"sentence": sentence, "clip": clip,
 		"plural": func(n any, one, many string) string {
 			if g := grouped(n); g == "1" {
 				return "1 " + one

@@ -39,6 +39,11 @@ type planTables struct {
 	Types     []typeData `json:"types"`
 }
 
+// HasDrift reports whether values of any type differ from the resources.
+func (t planTables) HasDrift() bool {
+	return slices.ContainsFunc(t.Types, func(t typeData) bool { return len(t.Drift) > 0 })
+}
+
 // typeData are the tables of one resource type.
 type typeData struct {
 	Type   string      `json:"type"`

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io/fs"
 	"slices"
+	"strings"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -203,7 +204,12 @@ func entryOf(e records.Export, jobs []records.Job, n int) Entry {
 		out.Members = e.Members.Count
 	}
 	if e.Failure != nil {
-		out.Step, out.Cause = e.Failure.Step, clip(e.Failure.Cause)
+		// The page of the export has the remedy too, which the text of an error repeats at its end.
+		cause := e.Failure.Cause
+		if e.Failure.Remedy != "" {
+			cause = strings.TrimSuffix(cause, ": "+e.Failure.Remedy)
+		}
+		out.Step, out.Cause = e.Failure.Step, clip(cause)
 	}
 	return out
 }
