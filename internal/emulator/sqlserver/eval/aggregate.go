@@ -182,7 +182,7 @@ func (c *compiler) aggregate(e syntax.Expr, s *scope) (syntax.Type, aggregate, e
 		if k.Name == "MAX" {
 			sign = -1
 		}
-		if !t.Text() && !number(t) || t.Base == "bit" {
+		if !t.Text() && !number(t) && !instants[t.Base] || t.Base == "bit" {
 			return t, nil, fail(8117, "operand data type %s is invalid for %s operator", t, k.Name)
 		}
 		return t, func(frames []*frame) (value, error) {
@@ -217,6 +217,9 @@ func (c *compiler) aggregate(e syntax.Expr, s *scope) (syntax.Type, aggregate, e
 	}
 	return t, nil, refuse("the aggregate %s", k.Name)
 }
+
+// instants holds the types of dates and times.
+var instants = map[string]bool{"date": true, "datetime2": true, "datetimeoffset": true}
 
 // counts holds the types of the functions that count.
 var counts = map[string]string{"COUNT": "int", "COUNT_BIG": "bigint"}

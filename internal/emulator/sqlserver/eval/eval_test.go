@@ -201,16 +201,18 @@ func TestJSONIsReadAsOnPostgreSQL(t *testing.T) {
 func TestQueriesOverTables(t *testing.T) {
 	t.Parallel()
 	for statement, want := range map[string]string{
-		"SELECT v.[n], w.[n] AS [m] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[n] > 1":           "2|2",
-		"SELECT v.[big], w.[n] AS [m] FROM [dbo].[v] AS v LEFT JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[big] > 15": "30|NULL;20|2",
-		"SELECT v.[id], COUNT_BIG(*) AS [c], SUM(v.[big]) AS [s], SUM(v.[n]) AS [n] FROM [dbo].[v] AS v GROUP BY v.[id]":  "a|2|30|3;b|1|30|NULL",
-		"SELECT COUNT(v.[n]) AS [c], MAX(v.[at]) AS [m] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                           "error",
-		"SELECT COUNT_BIG(*) AS [c], SUM(v.[n]) AS [s] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                            "0|NULL",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] IN (SELECT w.[id] FROM [dbo].[w] AS w) AND v.[n] = 1":            "10",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] NOT IN (SELECT w.[id] FROM [dbo].[w] AS w)":                      "30",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[n] NOT IN (SELECT w.[n] FROM [dbo].[w] AS w)":                        "10",
-		"SELECT v.[big] FROM [dbo].[v] AS v WHERE EXISTS (SELECT 1 AS [one] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])":     "20",
-		"SELECT v.[id] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE w.[name] = 'W'":                   "",
+		"SELECT v.[n], w.[n] AS [m] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[n] > 1":            "2|2",
+		"SELECT v.[big], w.[n] AS [m] FROM [dbo].[v] AS v LEFT JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE v.[big] > 15":  "30|NULL;20|2",
+		"SELECT v.[id], COUNT_BIG(*) AS [c], SUM(v.[big]) AS [s], SUM(v.[n]) AS [n] FROM [dbo].[v] AS v GROUP BY v.[id]":   "a|2|30|3;b|1|30|NULL",
+		"SELECT COUNT(v.[n]) AS [c], MAX(v.[at]) AS [m] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                            "0|NULL",
+		"SELECT v.[big] FROM [dbo].[v] AS v JOIN (SELECT MAX(w.[at]) AS [at] FROM [dbo].[v] AS w) AS s ON s.[at] = v.[at]": "10",
+		"SELECT MAX(v.[ok]) AS [m] FROM [dbo].[v] AS v":                                                                    "error",
+		"SELECT COUNT_BIG(*) AS [c], SUM(v.[n]) AS [s] FROM [dbo].[v] AS v WHERE v.[id] = 'c'":                             "0|NULL",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] IN (SELECT w.[id] FROM [dbo].[w] AS w) AND v.[n] = 1":             "10",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[id] NOT IN (SELECT w.[id] FROM [dbo].[w] AS w)":                       "30",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[n] NOT IN (SELECT w.[n] FROM [dbo].[w] AS w)":                         "10",
+		"SELECT v.[big] FROM [dbo].[v] AS v WHERE EXISTS (SELECT 1 AS [one] FROM [dbo].[w] AS w WHERE w.[n] = v.[n])":      "20",
+		"SELECT v.[id] FROM [dbo].[v] AS v JOIN [dbo].[w] AS w ON w.[id] = v.[id] WHERE w.[name] = 'W'":                    "",
 		// the default collation
 		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[free] = 'x' ORDER BY v.[big]":                                                                                                   "10;20",
 		"SELECT v.[big] FROM [dbo].[v] AS v WHERE v.[at] > CAST('2026-11-23T00:30:00' AS datetime2(3))":                                                                              "10",
