@@ -146,9 +146,9 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	}
 	opened, err := engine.Open(address,
 		warehouse.OpenOptions{
-			Lake: a.lake, StagingURL: a.lake.DataLakeURL(), Published: a.published,
-			PublishedURL: a.published.DataLakeURL(),
-			Views:        set, LineLimit: a.config.LineLimit,
+			Lake: a.lake, Remover: a.lake, StagingURL: a.lake.DataLakeURL(),
+			Published: a.published, PublishedURL: a.published.DataLakeURL(),
+			Views: set, LineLimit: a.config.LineLimit,
 			Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms,
 			MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
 		})

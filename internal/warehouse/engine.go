@@ -30,6 +30,8 @@ type Engines map[string]Engine
 type OpenOptions struct {
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
+	// Remover removes blobs of the lake's staging area; nil keeps them.
+	Remover pipeline.Remover
 	// StagingURL is the https address of the lake's staging area, for engines that read it
 	// themselves; empty if it has none.
 	StagingURL string

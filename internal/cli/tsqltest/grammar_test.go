@@ -18,6 +18,7 @@ import (
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/storage"
+	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
@@ -252,6 +253,7 @@ func rareScripts(t *testing.T) []script {
 			}
 		}
 		all = append(all, a.DropStage()...)
+		all = append(all, warehousetest.EndOfExport(t, name)...)
 		if e.TransactionalDDL {
 			all = append(all, target.Replace("_rebuild_fhir", both)...)
 			all = append(all, statements.Discard(both, target.Schemas())...)

@@ -61,7 +61,7 @@ func (w *Warehouse) attempt(
 		return nil
 	})
 	if err != nil && staged != nil {
-		w.cleanUp(ctx, *staged)
+		w.cleanUp(ctx, staged.Stage, staged.DropStage())
 	}
 	if n := tds.Number(err); (n == tooLong || n == tooLongOlder) && try == 1 {
 		// Another committer may have widened the same columns for less.
@@ -270,14 +270,21 @@ func (w *definer) createSchemas(
 // another transaction has committed.
 const conflictTries = 15
 
-// alone runs a transaction with exclusive access, and repeats it after a conflict: the stage is
-// still there. Some engines find a conflict at COMMIT; happened, unless nil, is asked then.
+// alone runs a transaction with exclusive access.
 func (w *Warehouse) alone(
 	ctx context.Context, s session, t statements.Target, all []statements.Statement,
 	happened func() (bool, error),
 ) error {
+	return w.repeated(ctx, s, func() error { return w.transaction(ctx, s, t, all) }, happened)
+}
+
+// repeated repeats a transaction after a conflict: the stage is still there. Some engines find a
+// conflict at COMMIT; happened, unless nil, is asked then.
+func (w *Warehouse) repeated(
+	ctx context.Context, s session, run func() error, happened func() (bool, error),
+) error {
 	for try := 1; ; try++ {
-		err := w.transaction(ctx, s, t, all)
+		err := run()
 		if err == nil || !conflicts(err) || try == conflictTries {
 			return err
 		}
@@ -378,12 +385,12 @@ var rollBack = statements.Statement{
 const cleanUpTimeout = 30 * time.Second
 
 // cleanUp drops the stage of a failed attempt. A later commit drops what remains, by its age.
-func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
+func (w *Warehouse) cleanUp(ctx context.Context, stage string, drop []statements.Statement) {
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), cleanUpTimeout)
 	defer done()
 	for dead := range 2 {
 		err := w.with(ctx, func(s session) error {
-			for _, st := range a.DropStage() {
+			for _, st := range drop {
 				if _, err := s.exec(ctx, st); err != nil && tds.Number(err) != notThere {
 					return err
 				}
@@ -395,7 +402,7 @@ func (w *Warehouse) cleanUp(ctx context.Context, a statements.Attempt) {
 			return
 		}
 		if dead == 1 || tds.Number(err) != 0 {
-			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(a.Stage),
+			w.o.Log.WarnContext(ctx, "a stage is left for later", "stage", strings.ToLower(stage),
 				"error", err)
 			return
 		}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"iter"
 	"strings"
 	"time"
 
@@ -56,31 +57,43 @@ func (w *stager) copyInto(
 func (w *stager) copyFiles(
 	ctx context.Context, s session, a statements.Attempt, files []pipeline.PreparedFile,
 ) error {
-	t := a.Files()
-	if !a.Lines {
-		list, err := w.mergeFiles(ctx, a, files)
-		if err != nil {
-			return err
-		}
-		return w.copyTable(ctx, s, a, t, list, int64(len(files)))
+	_, err := w.copyRows(ctx, s, a, w.merge(ctx, a, a.Files()), len(files),
+		func(yield func(map[string]any) bool) {
+			for i, f := range files {
+				if !yield(fileRow(a.Export, i, f)) {
+					return
+				}
+			}
+		})
+	return err
+}
+
+// copyRows fills a table with n rows of integers and texts, by column. It returns the written
+// files, also if it fails.
+func (w *stager) copyRows(
+	ctx context.Context, s session, a statements.Attempt, m *merged, n int,
+	rows iter.Seq[map[string]any],
+) ([]pipeline.File, error) {
+	if a.Lines {
+		m = m.lines()
+	} else {
+		m.schema = schemaOfCells(m.table)
 	}
-	m := w.merge(ctx, a, t).lines()
-	for i, f := range files {
-		line, err := json.Marshal(fileRow(a.Export, i, f))
-		if err == nil {
-			err = m.addLine(append(line, '\n'))
-		}
-		if err != nil {
-			return errors.Join(err, m.abort(err))
+	for row := range rows {
+		if err := m.addCells(row); err != nil {
+			return m.made, errors.Join(err, m.abort(err))
 		}
 	}
 	if err := m.finish(); err != nil {
-		return err
+		return m.made, err
 	}
-	if err := w.copyLarge(ctx, s, a, t, m.made); err != nil {
-		return err
+	if !a.Lines {
+		return m.made, w.copyTable(ctx, s, a, m.table, m.made, int64(n))
 	}
-	return w.copyTable(ctx, s, a, t, nil, int64(len(files)))
+	if err := w.copyLarge(ctx, s, a, m.table, m.made); err != nil {
+		return m.made, err
+	}
+	return m.made, w.copyTable(ctx, s, a, m.table, nil, int64(n))
 }
 
 func (w *stager) copyParts(
@@ -156,41 +169,6 @@ func (w *stager) portions(files []pipeline.File) [][]string {
 		out[len(out)-1] = append(out[len(out)-1], w.o.StagingURL+"/"+f.Path)
 	}
 	return out
-}
-
-// mergeFiles writes the list of the batch's files.
-func (w *stager) mergeFiles(
-	ctx context.Context, a statements.Attempt, files []pipeline.PreparedFile,
-) ([]pipeline.File, error) {
-	t := a.Files()
-	m := w.merge(ctx, a, t)
-	group := parquet.Group{}
-	for _, c := range t.Columns {
-		switch {
-		case strings.HasPrefix(c.Type, "bigint"):
-			group[c.Name] = plain(parquet.Leaf(parquet.Int64Type))
-		case strings.HasPrefix(c.Type, "int"):
-			group[c.Name] = plain(parquet.Leaf(parquet.Int32Type))
-		default:
-			group[c.Name] = plain(parquet.String())
-		}
-	}
-	m.schema = parquet.NewSchema("file", group)
-	for i, f := range files {
-		cells := fileRow(a.Export, i, f)
-		row := make(parquet.Row, len(t.Columns))
-		for at, c := range t.Columns {
-			v := parquet.ValueOf(cells[c.Name])
-			if c.Name == fileColumn {
-				v = parquet.Int32Value(int32(i))
-			}
-			row[at] = v.Level(0, 0, at)
-		}
-		if err := m.add(row, len(f.Path)); err != nil {
-			return nil, errors.Join(err, m.abort(err))
-		}
-	}
-	return m.made, m.finish()
 }
 
 const fileColumn = "_file"
@@ -309,3 +287,42 @@ func schemaOf(in *source, t statements.Table, p part) *parquet.Schema {
 
 // plain sets the encoding that every reader supports.
 func plain(n parquet.Node) parquet.Node { return parquet.Encoded(n, &parquet.Plain) }
+
+// schemaOfCells returns the schema of a table with integers and texts.
+func schemaOfCells(t statements.Table) *parquet.Schema {
+	group := parquet.Group{}
+	for _, c := range t.Columns {
+		switch {
+		case strings.HasPrefix(c.Type, "bigint"):
+			group[c.Name] = plain(parquet.Leaf(parquet.Int64Type))
+		case strings.HasPrefix(c.Type, "int"):
+			group[c.Name] = plain(parquet.Leaf(parquet.Int32Type))
+		default:
+			group[c.Name] = plain(parquet.String())
+		}
+	}
+	return parquet.NewSchema("cells", group)
+}
+
+// addCells writes a row of integers and texts, by column.
+func (m *merged) addCells(cells map[string]any) error {
+	if m.schema == nil {
+		line, err := json.Marshal(cells)
+		if err != nil {
+			return fmt.Errorf("write %s: %w", m.prefix, err)
+		}
+		return m.addLine(append(line, '\n'))
+	}
+	row, size := make(parquet.Row, len(m.table.Columns)), 0
+	for at, c := range m.table.Columns {
+		v := parquet.ValueOf(cells[c.Name])
+		switch {
+		case c.Name == fileColumn:
+			v = parquet.Int32Value(int32(v.Int64()))
+		case v.Kind() == parquet.ByteArray:
+			size += len(v.ByteArray())
+		}
+		row[at] = v.Level(0, 0, at)
+	}
+	return m.add(row, size)
+}

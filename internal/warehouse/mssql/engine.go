@@ -63,8 +63,8 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	}
 	o := Options{
 		CommitRows: rows, Lines: lines, NoIndexes: none,
-		Server: server, Lake: r.Lake, Views: r.Views.Tables, StagingURL: r.StagingURL,
-		LineLimit:  r.LineLimit,
+		Server: server, Lake: r.Lake, Remover: r.Remover, Views: r.Views.Tables,
+		StagingURL: r.StagingURL, LineLimit: r.LineLimit,
 		Statements: r.Statements, TempDir: r.TempDir, Now: r.Now, Log: r.Log,
 	}
 	if r.EngineTransforms {
@@ -78,7 +78,7 @@ func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Open
 	if err != nil {
 		return to, err
 	}
-	to = warehouse.Opened{Warehouse: w, Tables: w}
+	to = warehouse.Opened{Warehouse: w, Concluder: w, Tables: w}
 	if w.InPlace() {
 		to.InPlace = w
 	} else {

@@ -47,6 +47,9 @@ func (e engine) Maintain(
 			return fmt.Errorf("maintain the tables of %s: %w", resource, err)
 		}
 	}
+	if err := w.maintain(ctx, statements.Readers(kind, m.Schema), done, m.Begin); err != nil {
+		return fmt.Errorf("maintain the tables about exports: %w", err)
+	}
 	return nil
 }
 

@@ -27,6 +27,9 @@ type Options struct {
 	Pool *tds.Pool
 	// Lake holds the prepared files.
 	Lake pipeline.Lake
+	// Remover removes blobs of the lake's staging area as soon as they are of no use; nil leaves
+	// them.
+	Remover pipeline.Remover
 	// Views returns the tables of a plan.
 	Views warehouse.Views
 	// StagingURL is the staging area's address for engines that read files themselves:

@@ -73,7 +73,7 @@ func (s Setup) usualRights() []right {
 
 const (
 	readsOwn      = "Reads the ledger, the heads and the stages, and finds them in the catalog."
-	replacesHeads = "Takes out the heads that a newer version of their resource replaces."
+	replacesHeads = "Takes out the heads of resources that have a newer version, or that are gone."
 	ownTables     = "Creates the ledger and the heads, creates and drops the stages of each commit."
 	createTable   = "CREATE TABLE needs it besides ALTER on the schema; it gives no access to other schemas."
 )
@@ -86,7 +86,10 @@ func (s Setup) tables(alter string) []right {
 			"Finds the tables in the catalog, and in them the rows of a resource.",
 		},
 		{"INSERT", onSchema, "Fills the tables from the stages."},
-		{"DELETE", onSchema, "Takes out the rows that a newer version of their resource replaces."},
+		{
+			"DELETE", onSchema,
+			"Takes out the rows of resources that have a newer version, or that are gone.",
+		},
 		{"ALTER", onSchema, alter},
 	}
 }

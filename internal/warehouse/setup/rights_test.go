@@ -12,6 +12,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
 	"fhirsynapse/internal/sof/tsql"
+	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/setup"
@@ -211,6 +212,7 @@ func sent(t *testing.T, name tsql.Engine) (commit, rebuild []string) {
 	for _, m := range a.Maintain() {
 		all = append(all, m.Statements...)
 	}
+	all = append(all, warehousetest.EndOfExport(t, name)...)
 	if e.TransactionalDDL {
 		there := statements.Catalog{{Schema: "fhir", Table: "patient", Column: "x", Type: "int"}}
 		again = append(target.Replace("_rebuild_fhir", there),

@@ -107,6 +107,9 @@ func CreateSchema(schema string) Statement {
 
 // permanent returns the tables that are not part of a stage.
 func (t Target) permanent() []Table {
+	if t.Type == readersType {
+		return t.readers(t.Schema)
+	}
 	tables := []Table{t.ledger(t.Schema), t.head(t.Schema, t.Type)}
 	if t.Exclusion == LockRow {
 		tables = append(tables, t.lock(t.Schema, t.Type))

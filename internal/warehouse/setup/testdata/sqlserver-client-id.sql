@@ -65,7 +65,7 @@ GO
 GRANT INSERT ON SCHEMA::[fhir] TO [my-function];
 GO
 
--- Takes out the rows that a newer version of their resource replaces.
+-- Takes out the rows of resources that have a newer version, or that are gone.
 GRANT DELETE ON SCHEMA::[fhir] TO [my-function];
 GO
 
@@ -81,7 +81,7 @@ GO
 GRANT INSERT ON SCHEMA::[fhir_load] TO [my-function];
 GO
 
--- Takes out the heads that a newer version of their resource replaces.
+-- Takes out the heads of resources that have a newer version, or that are gone.
 GRANT DELETE ON SCHEMA::[fhir_load] TO [my-function];
 GO
 
