@@ -1,7 +1,6 @@
 package pipeline
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +68,7 @@ func (p *preparer) membersOf(ctx context.Context, e records.Export) (Members, er
 	if p.membersFile == e.Members.File {
 		return p.members, nil
 	}
-	r, err := p.Lake.Open(ctx, Staging, e.Members.File, "")
+	members, err := ReadMembers(ctx, p.Lake, e)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, &fault.Error{
 			Class: fault.Permanent,
@@ -79,19 +78,7 @@ func (p *preparer) membersOf(ctx context.Context, e records.Export) (Members, er
 		}
 	}
 	if err != nil {
-		return nil, fmt.Errorf("read the members of cohort %s: %w", e.Cohort, err)
-	}
-	members := make(Members, e.Members.Count)
-	lines := bufio.NewScanner(r)
-	for lines.Scan() {
-		members[lines.Text()] = struct{}{}
-	}
-	if err := errors.Join(lines.Err(), r.Close()); err != nil {
-		return nil, fmt.Errorf("read the members of cohort %s: %w", e.Cohort, err)
-	}
-	if len(members) != e.Members.Count {
-		return nil, fault.Transientf("the file of the members of cohort %s has %d of %d", e.Cohort,
-			len(members), e.Members.Count)
+		return nil, err
 	}
 	p.members, p.membersFile = members, e.Members.File
 	return members, nil
