@@ -53,7 +53,9 @@ type File struct {
 	Path string `json:"path"`
 	Size int64  `json:"bytes"`
 	// Lines is the number of bad lines; nil if nobody has counted them.
-	Lines    *int64    `json:"lines,omitempty"`
+	Lines *int64 `json:"lines,omitempty"`
+	// Retried is the number of lines that retries have loaded; nil if there was no retry.
+	Retried  *int64    `json:"retried,omitempty"`
 	Modified time.Time `json:"modified"`
 
 	etag string
@@ -73,8 +75,11 @@ func fileOf(f pipeline.File) File {
 		return out
 	}
 	out.Export = parts[0]
-	stem, ndjson := strings.CutSuffix(f.Path, ".ndjson")
+	stem, ndjson := strings.CutSuffix(f.Path, linesEnding)
 	switch {
+	case len(parts) == 4 && viewSetFolder.MatchString(parts[2]) &&
+		strings.HasSuffix(f.Path, markEnding):
+		out.Kind, out.Type = Retried, parts[1]
 	case len(parts) == 3 && strings.HasPrefix(parts[1], parts[0]+".") &&
 		strings.HasPrefix(parts[2], "server-"):
 		out.Kind = ServerText
@@ -145,12 +150,17 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		prefix += "-"
 	}
 	out := Listing{Found: map[Kind]Sum{}}
+	marked := map[string]bool{}
 	for f, err := range lake.List(ctx, pipeline.Quarantine, prefix) {
 		if err != nil {
 			return out, err
 		}
 		file := fileOf(f)
 		if of, _, _ := records.CutExportID(file.Export); plan != "" && of != plan {
+			continue
+		}
+		if file.Kind == Retried {
+			marked[strings.TrimSuffix(file.Path, markEnding)+linesEnding] = true
 			continue
 		}
 		q.Progress.file()
@@ -161,6 +171,18 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		}
 	}
 	out.Files = newest(out.Files, q.Most)
+	for i := range out.Files {
+		f := &out.Files[i]
+		if !marked[f.Path] {
+			continue
+		}
+		m, err := ReadMark(ctx, lake, *f)
+		if err != nil {
+			return out, err
+		}
+		n := m.LoadedLines()
+		f.Retried = &n
+	}
 	return out, countAll(ctx, lake, out.Files, q)
 }
 
