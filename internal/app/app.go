@@ -17,7 +17,6 @@ import (
 
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/config"
-	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse"
 )
@@ -135,23 +134,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 	if err != nil {
 		return nil, err
 	}
-	engine, address := a.engines[a.config.Warehouse.Scheme], a.config.Warehouse.Rest.Reveal()
-	local, _ := engine.Local(address)
-	set := planViews(a.config.ViewsFolder, exports, local.Storage)
-	flattener, err := flatten.NewFlattener(flatten.Options{
-		Lake: a.lake, Views: set, LineLimit: a.config.LineLimit,
-	})
-	if err != nil {
-		return nil, err
-	}
-	opened, err := engine.Open(address,
-		warehouse.OpenOptions{
-			Lake: a.lake, Remover: a.lake, StagingURL: a.lake.DataLakeURL(),
-			Published: a.published, PublishedURL: a.published.DataLakeURL(),
-			Views: set, LineLimit: a.config.LineLimit,
-			Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms,
-			MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
-		})
+	flattener, opened, err := openTables(a, exports, a.lake)
 	if err != nil {
 		return nil, err
 	}

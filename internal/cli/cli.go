@@ -18,6 +18,7 @@ import (
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/quarantine"
+	"fhirsynapse/internal/quarantine/retry"
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/sof/conformance"
 	"fhirsynapse/internal/warehouse/setup"
@@ -95,6 +96,8 @@ type Quarantine interface {
 	// CopyServerTexts writes the words of servers about failures of an export, which may be health
 	// data, and returns the number of texts.
 	CopyServerTexts(ctx context.Context, export string, w io.Writer) (int64, error)
+	// RetryQuarantine loads bad lines again. After an error the report has the files that are done.
+	RetryQuarantine(ctx context.Context, s quarantine.Selection) (retry.Report, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.

@@ -19,17 +19,18 @@ import (
 func quarantineCommand(s Streams, c Commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "List bad lines, and show why they are bad",
-		Long: `List the files of the quarantine container, and show why lines are bad. The commands print counts,
-places and reasons; only show --lines and show --texts print health data.
+		Short: "List bad lines, show why they are bad, and load them again",
+		Long: `List the files of the quarantine container, show why lines are bad, and load them again after a fix.
+The commands print counts, places and reasons; only show --lines and show --texts print health data.
 
-The commands read the app's settings from the environment. Those of the storage account are enough:
+The commands read the app's settings from the environment. Those of the storage account are enough, but for retry:
 LakeStorage, or LakeStorage__blobServiceUri with the identity of this machine or of the Azure CLI; and
 QuarantineContainer and JournalContainer, if they have other names.`,
 		Args: subcommand,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(quarantineListCommand(s, c), quarantineShowCommand(s, c))
+	cmd.AddCommand(quarantineListCommand(s, c), quarantineShowCommand(s, c),
+		quarantineRetryCommand(s, c))
 	return cmd
 }
 
@@ -96,13 +97,17 @@ func of(name string) string {
 }
 
 func quarantineTable(files []quarantine.File) string {
-	t := plainTable("kind", "export", "type", "lines", "bytes", "written", "file")
+	t := plainTable("kind", "export", "type", "lines", "retried", "bytes", "written", "file")
 	t.SetColumnConfigs([]table.ColumnConfig{
 		{Number: 4, Align: text.AlignRight, AlignHeader: text.AlignRight},
 		{Number: 5, Align: text.AlignRight, AlignHeader: text.AlignRight},
+		{Number: 6, Align: text.AlignRight, AlignHeader: text.AlignRight},
 	})
 	for _, f := range files {
-		lines := ""
+		lines, again := "", ""
+		if f.Retried != nil {
+			again = strconv.FormatInt(*f.Retried, 10)
+		}
 		switch {
 		case f.Lines != nil:
 			lines = strconv.FormatInt(*f.Lines, 10)
@@ -110,7 +115,7 @@ func quarantineTable(files []quarantine.File) string {
 			lines = "?"
 		}
 		t.AppendRow(table.Row{
-			string(f.Kind), f.Export, f.Type, lines, strconv.FormatInt(f.Size, 10),
+			string(f.Kind), f.Export, f.Type, lines, again, strconv.FormatInt(f.Size, 10),
 			moment(f.Modified), cmp.Or(f.From, f.Path),
 		})
 	}
@@ -173,11 +178,9 @@ which may be health data, in JSON: path and text.`,
 			if len(args) > 1 {
 				q.Type = args[1]
 			}
-			if where != "" {
-				var ok bool
-				if q.Reason, ok = strings.CutPrefix(where, "reason~"); !ok {
-					return usagef(cmd, "--where %q: write reason~TEXT", where)
-				}
+			var err error
+			if q.Reason, err = reasonOf(where); err != nil {
+				return usagef(cmd, "%w", err)
 			}
 			switch {
 			case lines && texts:
@@ -269,7 +272,8 @@ func reasonLines(q quarantine.Selection, r quarantine.Report) []string {
 	return append(append([]string{t.Render()}, out...),
 		"the line numbers are those of the files in the landing container",
 		"mend the resources at the server, and their new versions come with the next export; "+
-			"or mend the lines, which are health data, and load them:",
+			"or mend a view or a setting, and load the lines again: fhirsynapse quarantine retry "+
+			q.Export+"; or mend the lines, which are health data, and load them:",
 		fmt.Sprintf("  mkdir mended && fhirsynapse quarantine show %s %s --lines | jq -r .text > mended/%s.ndjson",
 			q.Export, typ, typ),
 		fmt.Sprintf("  fhirsynapse load mended --to WAREHOUSE --schema %s",

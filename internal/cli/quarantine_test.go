@@ -15,6 +15,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/quarantine"
+	"fhirsynapse/internal/quarantine/retry"
 )
 
 // marker stands for health data.
@@ -50,6 +51,28 @@ func (q quarantineFolder) CopyServerTexts(
 	ctx context.Context, export string, w io.Writer,
 ) (int64, error) {
 	return quarantine.CopyTexts(ctx, q.lake, export, w)
+}
+
+// RetryQuarantine loads nothing: one of two lines of each export is still bad.
+func (q quarantineFolder) RetryQuarantine(
+	_ context.Context, s quarantine.Selection,
+) (retry.Report, error) {
+	r := retry.Report{Export: s.Export, As: s.Export + ".retry", Files: []retry.FileReport{}}
+	switch {
+	case s.Export == "weekly-000001":
+		return retry.Report{}, fault.Permanentf("export weekly-000001: there is no such export")
+	case s.Type == "Observation":
+		return r, nil
+	}
+	r.Counts = pipeline.Counts{Lines: 2, Applied: 1, Quarantined: 1}
+	f := retry.FileReport{Type: "Patient", From: "f/Patient-1.ndjson", Counts: r.Counts}
+	f.Left = []retry.Left{{Line: 7, Reason: "byte 3: it is not JSON"}}
+	if s.Reason == "limit" {
+		f.Left, f.Counts = []retry.Left{}, pipeline.Counts{Lines: 2, Applied: 2}
+		r.Counts = f.Counts
+	}
+	r.Files = append(r.Files, f)
+	return r, nil
 }
 
 // badLines returns the content of a file of the quarantine, one line for each reason.
@@ -279,4 +302,35 @@ func (q slowQuarantine) ExplainQuarantine(
 	q.ticks <- time.Time{}
 	q.ticks <- time.Time{} // the first has been printed
 	return r, err
+}
+
+func TestQuarantineRetry(t *testing.T) {
+	t.Parallel()
+	c := commands()
+	c.Quarantine = quarantineFolder{}
+	for args, want := range map[string]struct {
+		code     int
+		out, err string
+	}{
+		"nightly-000001": {
+			3, "still bad: f/Patient-1.ndjson line 7: byte 3: it is not JSON\n" +
+				"nightly-000001.retry: 2 lines read, 1 applied, 0 superseded, 1 still bad\n",
+			"1 of 2 lines are still bad: fhirsynapse quarantine show nightly-000001",
+		},
+		"nightly-000001 Patient --where reason~limit": {0, "2 applied", ""},
+		"nightly-000001 Observation": {
+			0, "no lines of this choice are left to retry in nightly-000001\n", "",
+		},
+		"nightly-000001 --json":        {3, `"as": "nightly-000001.retry"`, "still bad"},
+		"weekly-000001":                {1, "", "there is no such export"},
+		"nightly-000001 --where limit": {2, "", "write reason~TEXT"},
+		"":                             {2, "", "the export is missing"},
+		"nightly-000001 Patient x":     {2, "", "one argument too many"},
+	} {
+		got := run(t, c, nil, append([]string{"quarantine", "retry"}, strings.Fields(args)...)...)
+		if got.code != want.code || !strings.Contains(got.out, want.out) ||
+			!strings.Contains(got.err, want.err) {
+			t.Errorf("%s: code %d, want %d:\n%s%s", args, got.code, want.code, got.out, got.err)
+		}
+	}
 }
