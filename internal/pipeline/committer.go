@@ -62,10 +62,26 @@ func (c *committer) commit(ctx context.Context, s Step) error {
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
+	var notices []string
+	if batch.Replaces = c.replaces(e); batch.Replaces {
+		all, err := c.files.filesOf(ctx, jobs, "")
+		if err == nil {
+			err = c.checkReplacement(ctx, e, all)
+		}
+		if errors.Is(err, errNotWhole) {
+			return c.finish.check(ctx, e.ID, "")
+		}
+		if err == nil {
+			notices, err = c.leftBehind(ctx, e, all)
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
 	if err := c.recordValues(ctx, e.ID, s.Type, valuesOf(batch)); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	switch wait, err := c.commitBatch(ctx, e, batch, s.ETag); {
+	switch wait, err := c.commitBatch(ctx, e, batch, s.ETag, notices); {
 	case errors.Is(err, errTablesBusy):
 		return c.waitForTables(ctx, s, wait)
 	case err != nil:

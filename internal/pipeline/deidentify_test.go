@@ -2,9 +2,12 @@ package pipeline_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -43,12 +46,13 @@ func TestADeidentifiedExportIsAlwaysFull(t *testing.T) {
 	}
 }
 
-func TestTablesHaveRowsByOneConfiguration(t *testing.T) {
+// Each export takes the place of the former one, also by another configuration.
+func TestADeidentifiedExportReplacesTheFormerOne(t *testing.T) {
 	t.Parallel()
 	for name, after := range map[string]*pipeline.Deidentify{
+		"the same":     &rules,
 		"another ETag": {Config: "limited.json", ETag: "0x2"},
 		"another file": {Config: "other.json", ETag: "0x1"},
-		"none":         nil,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -56,23 +60,67 @@ func TestTablesHaveRowsByOneConfiguration(t *testing.T) {
 			w.loaded("nightly-000001")
 			w.plans[0].Deidentify = after
 			w.boot()
-			w.ends("nightly-000002", records.Failed)
-			e, _ := w.export("nightly-000002")
-			if f := e.Failure; f == nil || f.Whose != string(fault.OurSetting) ||
-				!strings.Contains(f.Cause, "limited.json with the ETag 0x1") ||
-				!strings.Contains(f.Remedy, "another schema") {
-				t.Errorf("it failed with %+v", e.Failure)
+			w.server.data = nil // all ids are new
+			w.server.put("Patient", "x1", "second", 1, false)
+			w.server.put("Observation", "y1", "second", 1, false)
+			w.clock = w.clock.Add(time.Minute)
+			if e := w.run("nightly-000002"); e.State != records.Loaded {
+				t.Fatalf("it is %s: %+v", e.State, e.Failure)
 			}
-			if w.server.kickOffs != 1 {
-				t.Errorf("%d kick-offs", w.server.kickOffs)
-			}
-			w.plans[0].Schema = "fresh"
-			w.boot()
-			w.loaded("nightly-000003")
-			w.plans[0].Deidentify, w.plans[0].Schema = &rules, "main"
-			w.boot()
-			w.loaded("nightly-000004")
+			w.matches()
 		})
+	}
+}
+
+// An export that may have lost patients replaces nothing, until a person says that it is right.
+func TestAnExportWithFewPatientsReplacesNothing(t *testing.T) {
+	t.Parallel()
+	w := newDeidentifiedWorld(t)
+	for _, id := range []string{"p2", "p3"} {
+		w.server.put("Patient", id, "first", 1, false)
+	}
+	w.loaded("nightly-000001")
+	before := w.tables.present()
+	for n, spoil := range []func(){
+		func() { w.server.reports = []string{"error/exception Observation"} },
+		func() {
+			w.server.reports = nil
+			w.server.data = nil
+			w.server.put("Patient", "x1", "second", 1, false)
+			w.server.put("Patient", "x2", "second", 1, false)
+			w.server.put("Observation", "y1", "second", 1, false)
+			w.clock = w.clock.Add(time.Minute)
+		},
+	} {
+		spoil()
+		id := fmt.Sprintf("nightly-%06d", 2+n)
+		w.ends(id, records.Failed)
+		if e, _ := w.export(id); !strings.Contains(e.Failure.Cause, "the tables stay as they are") ||
+			!strings.Contains(e.Failure.Remedy, "--accept-missing") {
+			t.Errorf("it failed with %+v", e.Failure)
+		}
+		if d := cmp.Diff(before, w.tables.present()); d != "" {
+			t.Errorf("tables after %s (-before +after):\n%s", id, d)
+		}
+	}
+	if _, err := records.RequestExport(t.Context(), w.journal, "nightly",
+		records.Window{AcceptMissing: true}, w.now()); err != nil {
+		t.Fatal(err)
+	}
+	w.loaded("nightly-000004")
+	w.matches()
+}
+
+// Nothing takes the place of the rows of a type that an export lacks.
+func TestATypeThatIsLeftBehindIsTold(t *testing.T) {
+	t.Parallel()
+	w := newDeidentifiedWorld(t)
+	w.loaded("nightly-000001")
+	w.server.withheld = map[string]bool{"Observation": true}
+	w.ends("nightly-000002", records.Loaded)
+	if e, _ := w.export("nightly-000002"); len(e.Notices) != 1 ||
+		!strings.Contains(e.Notices[0], "no Observation") {
+		t.Errorf("notices: %q", e.Notices)
 	}
 }
 

@@ -44,6 +44,9 @@ func (fi *finisher) check(ctx context.Context, export, typ string) error {
 	if err != nil {
 		return err
 	}
+	if fi.replaces(e) {
+		typ = "" // no type is committed before all are prepared
+	}
 	g, err := fi.files.filesOf(ctx, jobs, typ)
 	if err != nil {
 		return err
@@ -166,12 +169,16 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 	if err != nil {
 		return err
 	}
-	if !now.committed {
-		return fi.send(ctx, time.Time{}, fi.lacking(e, files, now)...)
-	}
 	shortfall, known, err := fi.shortfall(ctx, e)
-	if err != nil || !known {
-		return err // the step that reads the last error file checks again
+	if err != nil {
+		return err
+	}
+	// The step that reads the last error file checks again.
+	switch {
+	case !now.committed && (known || !fi.replaces(e)):
+		return fi.send(ctx, time.Time{}, fi.lacking(e, files, now)...)
+	case !known:
+		return nil
 	}
 	if fi.Concluder != nil {
 		return fi.send(ctx, time.Time{}, Step{
@@ -185,6 +192,11 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 // prepared again, and types with all files prepared are committed.
 func (fi *finisher) lacking(e records.Export, files []listed, now progress) []Step {
 	steps := prepares(e, files, now.files, func(f surveyed) bool { return f.stale && !now.has(f) })
+	if fi.replaces(e) && slices.ContainsFunc(now.files, func(f surveyed) bool {
+		return !f.prepared && !now.has(f)
+	}) {
+		return steps
+	}
 	for _, typ := range distinct(files, func(f listed) string { return f.Type }) {
 		loaded, ready := true, true
 		for _, f := range now.files {

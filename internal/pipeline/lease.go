@@ -18,7 +18,7 @@ const longestTableWait = 15 * time.Second
 // commitBatch commits a batch under the lease of its tables. While another committer holds the
 // lease it returns errTablesBusy and how long the lease may last.
 func (c *committer) commitBatch(
-	ctx context.Context, e records.Export, b Batch, files string,
+	ctx context.Context, e records.Export, b Batch, files string, notices []string,
 ) (wait time.Duration, err error) {
 	d, err := c.records.Lease(ctx, b.Schema, b.Type)
 	if err != nil {
@@ -34,7 +34,6 @@ func (c *committer) commitBatch(
 	began := c.Now()
 	stopRenewing := c.renew(ctx, &d)
 	defer stopRenewing()
-	var notices []string
 	b.Notify = func(notice string) { notices = append(notices, notice) }
 	err = c.Warehouse.Commit(ctx, b)
 	stopRenewing()

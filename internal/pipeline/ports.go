@@ -230,6 +230,10 @@ type Batch struct {
 	// Attempt names the stage tables of this try; unique, [0-9a-f]+.
 	Attempt string
 	Files   []PreparedFile
+	// Replaces removes all resources of the type that are in the tables, with their heads, in the
+	// same transaction: the files take their place. If the ledger has a file of the export and type
+	// already, nothing is removed. Not every engine can.
+	Replaces bool
 	// Notify, unless nil, takes sentences for a person about the tables, after the commit.
 	Notify func(notice string)
 }

@@ -10,8 +10,10 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -356,6 +358,13 @@ func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
 		stall()
 	}
 	d.commits++
+	if b.Replaces && !slices.ContainsFunc(d.exports[b.Export], func(l pipeline.LedgerEntry) bool {
+		return l.Type == b.Type
+	}) {
+		maps.DeleteFunc(d.heads, func(key string, _ head) bool {
+			return strings.HasPrefix(key, b.Type+"/")
+		})
+	}
 	for i, f := range b.Files {
 		if _, there := d.ledger[[2]string{f.Path, f.ETag}]; there {
 			continue

@@ -52,6 +52,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 		{"types are apart, and schemas are", warehouseApart},
 		{"every kind of value comes through", warehouseKinds},
 		{"a changed view set writes equal versions again", warehouseViewSet},
+		{"a batch that replaces leaves nothing of before", warehouseReplaces},
 		{"a column that changes its type is refused", warehouseRetyped},
 		{"a file whose counts do not add up is refused by name", warehouseCounts},
 		{"a type that differs from one of FHIR's in case only is refused", warehouseTypeInCase},
@@ -340,6 +341,33 @@ func warehouseViewSet(t *testing.T, w *tables) {
 	w.commit(t, rebuild)
 	rebuild.Export, rebuild.Attempt, rebuild.ViewSet = "plan-5", "ab", 1
 	w.commit(t, rebuild)
+}
+
+func warehouseReplaces(t *testing.T, w *tables) {
+	w.commit(t, w.batch("plan-1", w.prepare(t, "Patient", file{
+		live("a", "08:00", "1", "A", "x"), live("b", "08:00", "1", "B", "y"), gone("c", "08:00", "1"),
+	})))
+	// Equal and older versions take their place too.
+	replacing := w.batch("plan-2",
+		w.prepare(t, "Patient", file{live("b", "07:00", "0", "B0"), live("b", "08:00", "1", "B1")}),
+		w.prepare(t, "Patient", file{live("d", "08:00", "1", "D", "z")}))
+	replacing.Replaces = true
+	w.commit(t, replacing)
+	want := []string{"b B1 ", "d D z"}
+	if d := cmp.Diff(want, shape(w.Content(t, schema))); d != "" {
+		t.Errorf("what is left (-want +got):\n%s", d)
+	}
+	w.commit(t, w.batch("plan-3", w.prepare(t, "Patient", file{live("e", "08:00", "1", "E")})))
+	// Again, and with one file more, it removes nothing.
+	replacing.Attempt = "eeee"
+	w.commit(t, replacing)
+	replacing.Attempt = "eeef"
+	replacing.Files = append(replacing.Files,
+		w.prepare(t, "Patient", file{live("f", "08:00", "1", "F")}))
+	w.commit(t, replacing)
+	if d := cmp.Diff(append(want, "e E ", "f F "), shape(w.Content(t, schema))); d != "" {
+		t.Errorf("after more commits (-want +got):\n%s", d)
+	}
 }
 
 func warehouseRetyped(t *testing.T, w *tables) {

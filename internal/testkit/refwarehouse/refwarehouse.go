@@ -222,6 +222,9 @@ func (s *schema) ensure(resource string, tables []flatten.Table) error {
 }
 
 func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged) {
+	if b.Replaces {
+		s.empty(b, tables)
+	}
 	best := map[string]place{}
 	for n, f := range files {
 		if _, there := s.ledger[fileKey{b.Export, f.file.Path, f.file.ETag}]; there {
@@ -263,6 +266,22 @@ func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged)
 			Path: f.file.Path, ETag: f.file.ETag, Type: b.Type,
 			Counts: d.Counts(applied[n], deleted[n]),
 		}, len(s.ledger)}
+	}
+}
+
+// empty removes all resources of a type, unless the ledger has a file of the export and type.
+func (s *schema) empty(b pipeline.Batch, tables []flatten.Table) {
+	for key, e := range s.ledger {
+		if key.export == b.Export && e.Type == b.Type {
+			return
+		}
+	}
+	if len(b.Files) == 0 {
+		return
+	}
+	s.heads[b.Type] = map[string]head{}
+	for _, t := range tables {
+		s.rows[t.Name] = map[string][]row{}
 	}
 }
 

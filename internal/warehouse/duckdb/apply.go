@@ -156,7 +156,7 @@ func parquetFiles(paths []string) string {
 // transaction commits winners, rows, heads and ledger, and checks the counts; see docs/pipeline.md.
 func (a *attempt) transaction() error {
 	for _, step := range []func() error{
-		a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts,
+		a.empty, a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts,
 	} {
 		if err := step(); err != nil {
 			return err
@@ -187,6 +187,29 @@ func (a *attempt) number(step, query string, args ...any) (n int64, err error) {
 		return 0, fmt.Errorf("%s: %w", step, classified(err))
 	}
 	return n, nil
+}
+
+// empty removes all resources of the type, if the batch replaces them.
+func (a *attempt) empty() error {
+	if !a.s.batch.Replaces {
+		return nil
+	}
+	n, err := a.number("ledger",
+		"SELECT count(*) FROM "+a.ledger+" WHERE export = ? AND type = ?", a.s.batch.Export,
+		a.s.batch.Type)
+	if err != nil || n > 0 {
+		return err
+	}
+	tables := []string{a.head}
+	for _, t := range a.s.tables {
+		tables = append(tables, tableName(a.s.batch.Schema, t.Name))
+	}
+	for _, table := range tables {
+		if _, err := a.exec("empty", "DELETE FROM "+table); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // findLosers lists the staged lines that lose against another staged line of the same id. Few

@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 	"time"
 
@@ -42,11 +43,15 @@ func (w *Warehouse) attempt(
 		if t, missing, err = w.ensure(ctx, s, t); err != nil {
 			return err
 		}
-		for n, group := range divided(files, w.o.CommitRows) {
+		most := w.o.CommitRows
+		if b.Replaces {
+			most = math.MaxInt64 // the next group would remove the rows of this one
+		}
+		for n, group := range divided(files, most) {
 			a := statements.Attempt{
 				Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(),
 				Stage:     statements.StageName(w.o.Now(), b.Attempt, try, n),
-				Documents: w.o.Documents != nil, Lines: w.o.Lines,
+				Documents: w.o.Documents != nil, Lines: w.o.Lines, Replaces: b.Replaces,
 			}
 			staged = &a
 			if err := w.commitGroup(ctx, s, a, b.Plan, group); err != nil {

@@ -24,6 +24,8 @@ type Attempt struct {
 	// Documents lets the engine compute the rows of views from documents, instead of staging the
 	// rows.
 	Documents bool
+	// Replaces removes all resources of the type first.
+	Replaces bool
 	// Lines sends all rows as lines of JSON, for engines that refuse our Parquet.
 	Lines bool
 }
@@ -205,6 +207,9 @@ type transaction struct{ Attempt }
 
 func (a transaction) all() []Statement {
 	out := append(a.begin(), a.dropKnown()...)
+	if a.Replaces {
+		out = append(out, a.empty()...)
+	}
 	out = append(out, a.chooseWinners())
 	for _, v := range sortedViews(a.Views) {
 		out = append(out, a.replaceRows(v)...)
@@ -256,6 +261,22 @@ func (a transaction) dropKnown() []Statement {
 		a.labelled("drop known lines",
 			"DELETE FROM "+heads+"\nWHERE [_file] NOT IN (SELECT f.[_file] FROM "+files+" AS f)"),
 	}
+}
+
+// empty removes all resources of the type, unless the ledger has a file of the export and type, or
+// the stage is empty.
+func (a transaction) empty() []Statement {
+	where := "\nWHERE EXISTS (SELECT 1 FROM " + a.stage(partFile) +
+		" AS f) AND NOT EXISTS (SELECT 1 FROM " + a.ledger(a.Schema).quoted() +
+		" AS l WHERE l.[export] = " + a.nameLiteral(a.Export) + " AND l.[type] = " +
+		a.nameLiteral(a.Type) + ")"
+	out := []Statement{
+		a.labelled("remove all heads", "DELETE FROM "+a.head(a.Schema, a.Type).quoted()+where),
+	}
+	for _, v := range sortedViews(a.Views) {
+		out = append(out, a.labelled("remove all rows", "DELETE FROM "+a.view(a.Schema, v).quoted()+where))
+	}
+	return out
 }
 
 // chooseWinners selects the greatest version per id, and the first line among equal versions. It
