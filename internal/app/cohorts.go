@@ -62,7 +62,9 @@ func (c cohorts) Parts(ctx context.Context, name string) (out []pipeline.CohortP
 	}
 	parts, err := c.keepers[of.Source].Parts(ctx, of.Definition)
 	for _, p := range parts {
-		out = append(out, pipeline.CohortPart{Group: p.Group, Share: p.Share})
+		out = append(out, pipeline.CohortPart{
+			Group: p.Group, Share: p.Share, Digest: p.Digest,
+		})
 	}
 	return out, err
 }

@@ -50,6 +50,8 @@ type Change struct {
 	// Share is the number of a share of patients without a Group, from 1.
 	Share   int `json:"share,omitempty"`
 	Members int `json:"members"`
+	// Digest identifies the members.
+	Digest string `json:"-"`
 	// Does is created, updated, unchanged or kept.
 	Does string `json:"does"`
 	// Foreign is set if someone else had changed the members since our last write.
@@ -164,7 +166,8 @@ func (k Keeper) others(
 	}
 	ids := sorted(g.Members)
 	digest := digestOf(ids)
-	r.Members, r.Groups = len(ids), []Change{{Group: g.ID, Members: len(ids), Does: Kept}}
+	r.Members, r.Groups = len(ids),
+		[]Change{{Group: g.ID, Members: len(ids), Digest: digestOf(ids), Does: Kept}}
 	if o.DryRun {
 		return r, nil
 	}
@@ -213,7 +216,9 @@ func (k Keeper) fixed(
 			}
 		}
 		doc.Value.Shards[n].Version = p.group.Version
-		r.Groups = append(r.Groups, Change{Group: s.Group, Members: s.Members, Does: Kept})
+		r.Groups = append(r.Groups, Change{
+			Group: s.Group, Members: s.Members, Digest: s.Digest, Does: Kept,
+		})
 	}
 	r.Members, r.Found = doc.Value.Members, doc.Value.Found
 	if o.DryRun {

@@ -61,7 +61,9 @@ func (k Keeper) shares(
 	same := made && v.Groupless
 	for i, part := range parts {
 		same = same && v.Shards[i].Digest == digestOf(part)
-		r.Groups = append(r.Groups, Change{Share: i + 1, Members: len(part), Does: Kept})
+		r.Groups = append(r.Groups, Change{
+			Share: i + 1, Members: len(part), Digest: digestOf(part), Does: Kept,
+		})
 	}
 	r.Joins, r.Leaves = max(0, len(ids)-v.Members), max(0, v.Members-len(ids))
 	switch {

@@ -180,7 +180,9 @@ func (p plan) mayShrink(d Definition, doc Record, members int) error {
 // change returns what happens to the nth Group.
 func (p plan) change(n int, s Shard) Change {
 	have, digest := p.have[n], digestOf(p.want[n])
-	c := Change{Group: s.Group, Members: len(p.want[n]), Does: Updated}
+	c := Change{
+		Group: s.Group, Members: len(p.want[n]), Digest: digestOf(p.want[n]), Does: Updated,
+	}
 	switch {
 	case !have.exists:
 		c.Does = Created

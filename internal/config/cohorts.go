@@ -8,6 +8,7 @@ import (
 
 	"fhirsynapse/internal/cohort"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/schema"
 )
 
 // Cohort is a cohort in exports.yaml.
@@ -144,4 +145,42 @@ func (r *reader) planCohort(o object, p *pipeline.Plan, e *Exports, source Sourc
 	}
 	delete(o.fields, "level")
 	p.Level = pipeline.LevelGroup
+	switch mode := o.text("mode", pipeline.ModeGroupFull); {
+	case !slices.Contains(modes, mode):
+		o.fault("mode", "unknown mode %q%s", mode, hint(mode, modes))
+	case mode != pipeline.ModeGroupFull:
+		p.Mode = mode
+	}
+}
+
+var modes = []string{
+	pipeline.ModeGroupFull, pipeline.ModeGroupSince, pipeline.ModeSystemFiltered,
+}
+
+// defaultFullEvery is how often a plan whose cohort is exported by changes is exported in full: no
+// other export tells of resources that a server deletes without a trace.
+const defaultFullEvery = 6
+
+// changesOnly completes a plan whose cohort is exported by changes.
+func changesOnly(o object, p *pipeline.Plan, dialect string) {
+	if p.Mode == "" {
+		if p.Cohort == "" && o.has("mode") {
+			o.fault("mode", "has no meaning without cohort: remove it")
+		}
+		return
+	}
+	if p.Deidentify != nil {
+		o.fault("mode", "has no meaning with deidentify, where every export is full: remove it")
+	}
+	if p.Schedule != nil && p.FullEvery == 0 {
+		p.FullEvery = defaultFullEvery
+	}
+	if p.Mode != pipeline.ModeSystemFiltered {
+		return
+	}
+	p.Deleted = dialect == DialectAzure && p.Deidentify == nil
+	if len(p.Types) == 0 {
+		// Other types would bring the whole server into the tables.
+		p.Types = schema.PatientTypes()
+	}
 }

@@ -118,7 +118,7 @@ func hint(word string, known []string) string {
 	if m := meant(word, known); m != "" {
 		return fmt.Sprintf(": did you mean %s?", m)
 	}
-	if len(known) > 24 {
+	if len(known) > 32 {
 		return ""
 	}
 	return ": known are " + strings.Join(known, ", ")

@@ -26,7 +26,8 @@ func (c gatedCohorts) Parts(ctx context.Context, _ string) ([]pipeline.CohortPar
 	ids, err := c.w.cohorts()
 	var parts []pipeline.CohortPart
 	for _, id := range ids {
-		parts = append(parts, pipeline.CohortPart{Group: id})
+		digest := fmt.Sprintf("members %v %s", c.w.server.members[id], c.w.members[id])
+		parts = append(parts, pipeline.CohortPart{Group: id, Digest: digest})
 	}
 	if err == nil {
 		err = leave(nil)

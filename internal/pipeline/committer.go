@@ -114,6 +114,7 @@ func (c *committer) batch(
 	}
 	b := Batch{
 		Schema: e.Schema, Plan: e.Plan, Export: e.ID, Type: typ, ViewSet: set, Attempt: c.Token(),
+		KnownDeletes: e.Members != nil,
 	}
 	place := stagingOf(e.ID, typ, set)
 	said := make([]Done, len(files))

@@ -150,13 +150,13 @@ func typesAsked(jobs []covered, files []surveyed) []string {
 
 // endOf returns what an export has of a type. Its files have no folder yet.
 func endOf(typ string, e records.Export, jobs []covered, now progress) ConclusionType {
-	t := ConclusionType{Type: typ, Full: true, Whole: true}
+	t := ConclusionType{Type: typ, Full: e.IsFullIn(typ), Whole: true}
 	asked := false
 	for _, j := range jobs {
 		if !j.Asks(typ) {
 			continue
 		}
-		if t.Full = t.Full && j.AsksForEverything(); !asked || j.till.Before(t.Till) {
+		if !asked || j.till.Before(t.Till) {
 			t.Till = j.till
 		}
 		asked = true

@@ -14,7 +14,9 @@ const stepRules = "rules"
 // builds reports whether an export of the plan asks only for changes since earlier ones. Below
 // system level servers apply _since to the Patient first; a de-identified export may have ids that
 // no earlier one had.
-func (p Plan) builds() bool { return p.Level == LevelSystem && p.Deidentify == nil }
+func (p Plan) builds() bool {
+	return p.Deidentify == nil && (p.Level == LevelSystem || p.changesOnly())
+}
 
 // checkRules refuses an export whose tables have rows by other rules of de-identification. Rows of
 // unchanged resources would stay as they are, because their version is the same.

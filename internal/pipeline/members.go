@@ -54,7 +54,13 @@ func (st *starter) cohort(
 	if _, err := st.Lake.Put(ctx, Staging, file, strings.NewReader(ids)); err != nil {
 		return nil, nil, fmt.Errorf("write the members of cohort %s: %w", plan.Cohort, err)
 	}
-	return parts, &records.Members{Count: len(members), File: file}, nil
+	digests := map[string]string{}
+	for _, p := range parts {
+		if p.Digest != "" {
+			digests[p.key()] = p.Digest
+		}
+	}
+	return parts, &records.Members{Count: len(members), File: file, Parts: digests}, nil
 }
 
 // membersOf returns the members of an export's cohort; nil if it has none. The members of the last

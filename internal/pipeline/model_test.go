@@ -109,6 +109,13 @@ func (m *model) withCohort() {
 	m.cohort = map[string]bool{"0": true, "1": true}
 	plan := &m.plans[0]
 	plan.Level, plan.Cohort, plan.Deleted = pipeline.LevelGroup, "smokers", false
+	plan.Mode = []string{"", pipeline.ModeGroupSince, pipeline.ModeSystemFiltered}[m.IntN(3)]
+	if plan.Mode == pipeline.ModeSystemFiltered {
+		plan.Deleted = true
+	}
+	if plan.Mode != "" {
+		plan.FullEvery = 2 + m.IntN(5)
+	}
 	m.tables.owner = func(id string) string { return id[len(id)-1:] }
 	m.cohorts = func() ([]string, error) {
 		// tracking: the members of the moment get into the Groups
@@ -277,11 +284,13 @@ func (m *model) compare() {
 			return false
 		case m.lost[key] == hardDeleted:
 			return true // the row of the last export stays
+		case m.plans[0].Mode != "" && m.lost[key] == oldImport:
+			return true
 		case m.cohort == nil:
 			return m.lost[key] == oldImport // a full export brings it
 		}
 		// Below system level no delete is reported.
-		return !there && m.cohort[key[len(key)-1:]]
+		return !there && !m.plans[0].Deleted && m.cohort[key[len(key)-1:]]
 	}
 	for _, key := range slices.Sorted(maps.Keys(want)) {
 		if !excused(key) && got[key] != want[key] {

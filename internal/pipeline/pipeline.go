@@ -113,7 +113,7 @@ func New(o Options, ports Ports) *Pipeline {
 	p.fetcher = &fetcher{d, p.files, p.preparer, finish}
 	p.poller = &poller{d, p.files, finish}
 	p.starter = &starter{d, p.failures, p.planner}
-	p.watchdog = &watchdog{d, p.failures, p.starter}
+	p.watchdog = &watchdog{d, p.failures, p.starter, p.files}
 	return p
 }
 

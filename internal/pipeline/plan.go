@@ -19,7 +19,9 @@ type Plan struct {
 	Level string
 	Group string // for LevelGroup
 	// Cohort names the cohort whose Groups are exported, for LevelGroup without a Group.
-	Cohort     string
+	Cohort string
+	// Mode is how a cohort is exported; empty means ModeGroupFull.
+	Mode       string
 	Types      []string
 	TypeFilter []string
 	// Deleted asks the server for deletes on incremental exports.

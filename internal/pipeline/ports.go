@@ -170,6 +170,8 @@ type Cohorts interface {
 type CohortPart struct {
 	Group string
 	Share int // from 1; 0 for a Group
+	// Digest identifies the members without naming them; empty if it is not known.
+	Digest string
 }
 
 // Downloader reads the files of a server that keeps them.
@@ -230,6 +232,9 @@ type Batch struct {
 	// Attempt names the stage tables of this try; unique, [0-9a-f]+.
 	Attempt string
 	Files   []PreparedFile
+	// KnownDeletes is set if the files have deletes of resources that do not belong to the plan. A
+	// delete of a resource that the tables never had changes nothing then.
+	KnownDeletes bool
 	// Replaces removes all resources of the type that are in the tables, with their heads, in the
 	// same transaction: the files take their place. If the ledger has a file of the export and type
 	// already, nothing is removed. Not every engine can.

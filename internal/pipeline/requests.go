@@ -8,28 +8,6 @@ import (
 	"fhirsynapse/internal/pipeline/records"
 )
 
-// requestsOf makes the jobs of an export. A plan with a cohort has jobs for each of its parts.
-func requestsOf(
-	plan Plan, parts []CohortPart, marks map[string]time.Time, window records.Window,
-	till time.Time,
-) []Request {
-	if plan.Cohort == "" {
-		return requests(plan, marks, window, till)
-	}
-	var jobs []Request
-	for _, part := range parts {
-		plan.Group, plan.Level = part.Group, LevelGroup
-		if part.Share > 0 {
-			plan.Level = LevelPatient
-		}
-		for _, r := range requests(plan, marks, window, till) {
-			r.Share = part.Share
-			jobs = append(jobs, r)
-		}
-	}
-	return jobs
-}
-
 // requests makes the jobs of an export: one for all types with the same watermark. A type
 // without a watermark starts in full, and so does every export of a plan that does not build on
 // earlier ones.

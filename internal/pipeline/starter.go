@@ -108,10 +108,14 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	if err != nil {
 		return st.notBegun(ctx, plan, r, stepCohort, fmt.Errorf("export %s: %w", r.Current, err))
 	}
+	jobs, err := st.jobs(ctx, plan, parts, &basis, r.Window, till)
+	if err != nil {
+		return fmt.Errorf("export %s: %w", r.Current, err)
+	}
 	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Requested,
 		Cohort: plan.Cohort, Members: members,
-		Jobs:        requestsOf(plan, parts, basis.marks, r.Window, till),
+		Jobs:        jobs,
 		RequestedAt: st.Now(), TouchedAt: st.Now(), Lacks: basis.lacks, Notices: basis.notices,
 		AcceptMissing: r.Window.AcceptMissing,
 	}
@@ -140,6 +144,28 @@ func (st *starter) request(ctx context.Context, plan Plan, r records.PlanRecord)
 	}
 	st.Log.InfoContext(ctx, "export requested", "export", e.ID, "jobs", len(e.Jobs), "till", till)
 	return st.kickOff(ctx, plan, e)
+}
+
+// jobs makes the jobs of an export, and notes what they build on.
+func (st *starter) jobs(
+	ctx context.Context, plan Plan, parts []CohortPart, b *basis, window records.Window,
+	till time.Time,
+) ([]Request, error) {
+	if plan.Cohort == "" {
+		return requests(plan, b.marks, window, till), nil
+	}
+	b.basedOn = nil
+	if !plan.changesOnly() {
+		return cohortRequests(plan, parts, formerCohort{}, window, till), nil
+	}
+	former, err := st.planner.formerCohort(ctx, plan)
+	if err != nil {
+		return nil, err
+	}
+	if former.export != "" {
+		b.basedOn = []string{former.export}
+	}
+	return cohortRequests(plan, parts, former, window, till), nil
 }
 
 // notBegun fails an export before its kick-offs: its server cannot be asked for its time, or its

@@ -15,7 +15,8 @@ const (
 	sweptBlobs   = 20_000
 )
 
-// sweep removes the prepared files of a plan's ended exports. It waits StepTimeout after the
+// sweep removes the prepared files of a plan's ended exports, and the files with everybody's
+// resources that were filtered by the members of a cohort. It waits StepTimeout after the
 // end, because a worker that does not know of the end may still write files.
 func (w *watchdog) sweep(ctx context.Context, plan string) error {
 	if w.Remover == nil {
@@ -37,6 +38,11 @@ func (w *watchdog) sweep(ctx context.Context, plan string) error {
 			}
 			if left, err = w.removeStaged(ctx, e.ID, left); err != nil {
 				return fmt.Errorf("remove the prepared files of export %s: %w", e.ID, err)
+			}
+			if left > 0 {
+				if left, err = w.removeEverybody(ctx, e, left); err != nil {
+					return fmt.Errorf("remove the files of export %s: %w", e.ID, err)
+				}
 			}
 			if left == 0 {
 				break
@@ -60,8 +66,45 @@ func (w *watchdog) sweep(ctx context.Context, plan string) error {
 func (w *watchdog) removeStaged(
 	ctx context.Context, export string, most int,
 ) (left int, err error) {
+	return w.removeAll(ctx, Staging, export+"/", most)
+}
+
+// removeEverybody removes the landed files of jobs at system level of an export that was filtered
+// by members.
+func (w *watchdog) removeEverybody(
+	ctx context.Context, e records.Export, most int,
+) (left int, err error) {
+	if e.Members == nil {
+		return most, nil
+	}
+	for i, r := range e.Jobs {
+		if r.Level != LevelSystem {
+			continue
+		}
+		m, err := w.files.manifest(ctx, records.JobID(e.ID, i+1))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue // the job has not ended
+		}
+		if err != nil {
+			return 0, err
+		}
+		for _, folder := range distinct(m.Output, func(f OutputFile) string {
+			return folderOf(f.Path)
+		}) {
+			if most, err = w.removeAll(ctx, Landing, folder, most); most == 0 || err != nil {
+				return most, err
+			}
+		}
+	}
+	return most, nil
+}
+
+// removeAll removes at most most blobs with a prefix and returns the rest of that limit.
+func (w *watchdog) removeAll(
+	ctx context.Context, area Area, prefix string, most int,
+) (left int, err error) {
 	var paths []string
-	for f, err := range w.Lake.List(ctx, Staging, export+"/") {
+	for f, err := range w.Lake.List(ctx, area, prefix) {
 		if err != nil {
 			return 0, err
 		}
@@ -70,7 +113,7 @@ func (w *watchdog) removeStaged(
 		}
 	}
 	err = several(ctx, len(paths), w.Readers, func(ctx context.Context, i int) error {
-		return w.Remover.Remove(ctx, Staging, paths[i])
+		return w.Remover.Remove(ctx, area, paths[i])
 	})
 	return most - len(paths), err
 }

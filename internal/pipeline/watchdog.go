@@ -14,6 +14,7 @@ type watchdog struct {
 	*deps
 	failures *failures
 	starter  *starter
+	files    *surveyor
 }
 
 // lookAfter continues an export that was killed before all its jobs were accepted, and sends

@@ -37,6 +37,8 @@ type server struct {
 	groups map[string]string
 	// members maps a Group to the last letters of the ids of the resources of its members.
 	members map[string]map[string]bool
+	// sinceByPatient compares _since with the Patient of a resource, below system level.
+	sinceByPatient bool
 	// honest makes exports contain deleted resources only if the request asks for them.
 	honest bool
 }
@@ -142,14 +144,16 @@ func (s *server) write(j *serverJob) {
 	}
 	for n, typ := range s.types(j.request) {
 		resources := s.newest(typ, j.request.Since, j.request.Till)
-		if s.groups != nil {
+		if s.groups != nil && j.request.Level != pipeline.LevelSystem {
 			resources = slices.DeleteFunc(resources, func(r resource) bool {
 				return r.Deleted || !strings.HasPrefix(r.ID, s.groups[j.request.Group])
 			})
 		}
 		resources = slices.DeleteFunc(resources, func(r resource) bool {
-			stranger := s.members != nil && !s.members[j.request.Group][r.ID[len(r.ID)-1:]]
-			return stranger || s.honest && r.Deleted && !j.request.Deleted
+			stranger := s.members != nil && j.request.Level != pipeline.LevelSystem &&
+				!s.members[j.request.Group][r.ID[len(r.ID)-1:]]
+			return stranger || s.honest && r.Deleted && !j.request.Deleted ||
+				s.sinceByPatient && !s.patientChanged(r.ID, j.request)
 		})
 		size := max(s.fileSize, 1)
 		for k := 0; k*size < len(resources); k++ {
@@ -174,6 +178,14 @@ func (s *server) write(j *serverJob) {
 		s.blob(j.folder+"/Patient-9-9.ndjson",
 			[]byte(`{"resourceType":"Patient","id":"orphan","number":1}`+"\n"))
 	}
+}
+
+// patientChanged reports whether the Patient of a resource, with the same id, is in the window.
+func (s *server) patientChanged(id string, r pipeline.Request) bool {
+	return r.Level == pipeline.LevelSystem ||
+		slices.ContainsFunc(s.newest("Patient", r.Since, r.Till), func(p resource) bool {
+			return p.ID == id
+		})
 }
 
 // types lists the types that a request asks for and the server can export.

@@ -379,7 +379,8 @@ func (d *tables) Commit(ctx context.Context, b pipeline.Batch) error {
 			key := b.Type + "/" + s.Resource.ID
 			old, known := d.heads[key]
 			if known && (s.Resource.version() < old.resource.version() ||
-				s.Resource.version() == old.resource.version() && b.ViewSet <= old.viewSet) {
+				s.Resource.version() == old.resource.version() && b.ViewSet <= old.viewSet) ||
+				!known && s.Resource.Deleted && b.KnownDeletes {
 				entry.Superseded++
 				continue
 			}

@@ -15,11 +15,29 @@ func (e Export) AsksInFull(typ string) bool {
 	})
 }
 
-// IsFull reports whether all jobs of an export ask for everything that the server has.
-func (e Export) IsFull() bool {
-	return len(e.Jobs) > 0 && !slices.ContainsFunc(e.Jobs, func(r Request) bool {
-		return !r.AsksForEverything()
-	})
+// IsFull reports whether an export asks for everything that the server has of its types.
+func (e Export) IsFull() bool { return e.isFull(func(Request) bool { return true }) }
+
+// IsFullIn reports whether an export asks for everything that the server has of a type.
+func (e Export) IsFullIn(typ string) bool {
+	return e.isFull(func(r Request) bool { return r.Asks(typ) })
+}
+
+// isFull considers the jobs for which asks returns true. Each part of a cohort needs such a job; what
+// a job at system level asks beside them does not count.
+func (e Export) isFull(asks func(Request) bool) bool {
+	parts, jobs := map[string]bool{}, 0
+	for _, r := range e.Jobs {
+		if !asks(r) || e.Cohort != "" && r.Level == LevelSystem {
+			continue
+		}
+		if !r.AsksForEverything() {
+			return false
+		}
+		parts[PartKey(r.Group, r.Share)] = true
+		jobs++
+	}
+	return jobs > 0 && (e.Members == nil || len(parts) >= len(e.Members.Parts))
 }
 
 // Deidentify returns the rules by which the server changes the resources of an export; nil if it
@@ -82,6 +100,8 @@ type Export struct {
 type Members struct {
 	Count int    `json:"count"`
 	File  string `json:"file"`
+	// Parts has a digest of the members of each Group, or share.
+	Parts map[string]string `json:"parts,omitempty"`
 }
 
 // End counts what the end of an export has changed in the tables.

@@ -1,6 +1,7 @@
 package records
 
 import (
+	"fmt"
 	"slices"
 	"time"
 )
@@ -47,6 +48,14 @@ const AllTypes = "*"
 // AsksForEverything reports whether a job asks for all that the server has, not only for changes
 // since an earlier export.
 func (r Request) AsksForEverything() bool { return !r.Since.After(beginning) }
+
+// PartKey names the part of a cohort that a job exports.
+func PartKey(group string, share int) string {
+	if share > 0 {
+		return fmt.Sprintf("share %d", share)
+	}
+	return group
+}
 
 // Asks reports whether a job asks for a resource type.
 func (r Request) Asks(typ string) bool { return len(r.Types) == 0 || slices.Contains(r.Types, typ) }

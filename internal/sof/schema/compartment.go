@@ -2,6 +2,8 @@ package schema
 
 import (
 	_ "embed" // the Patient compartment
+	"maps"
+	"slices"
 	"strings"
 	"sync"
 )
@@ -21,6 +23,9 @@ type Membership struct {
 // their parameters' names. It is empty for types outside of the compartment. A Patient is also in
 // its own compartment, by its id.
 func PatientCompartment(resource string) []Membership { return memberships()[resource] }
+
+// PatientTypes lists the types of the Patient compartment.
+func PatientTypes() []string { return slices.Sorted(maps.Keys(memberships())) }
 
 var memberships = sync.OnceValue(func() map[string][]Membership {
 	out := map[string][]Membership{}

@@ -53,6 +53,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 		{"every kind of value comes through", warehouseKinds},
 		{"a changed view set writes equal versions again", warehouseViewSet},
 		{"a batch that replaces leaves nothing of before", warehouseReplaces},
+		{"a delete of an unknown resource may change nothing", warehouseKnownDeletes},
 		{"a column that changes its type is refused", warehouseRetyped},
 		{"a file whose counts do not add up is refused by name", warehouseCounts},
 		{"a type that differs from one of FHIR's in case only is refused", warehouseTypeInCase},
@@ -367,6 +368,22 @@ func warehouseReplaces(t *testing.T, w *tables) {
 	w.commit(t, replacing)
 	if d := cmp.Diff(append(want, "e E ", "f F "), shape(w.Content(t, schema))); d != "" {
 		t.Errorf("after more commits (-want +got):\n%s", d)
+	}
+}
+
+func warehouseKnownDeletes(t *testing.T, w *tables) {
+	b := w.batch("plan-1", w.prepare(t, "Patient", file{
+		live("a", "08:00", "1", "A", "x"), gone("stranger", "08:00", "2"),
+		live("late", "08:00", "1", "L"), gone("late", "09:00", "2"),
+	}))
+	b.KnownDeletes = true
+	w.commit(t, b)
+	b = w.batch("plan-2", w.prepare(t, "Patient",
+		file{gone("a", "09:00", "2"), gone("stranger", "09:00", "3")}))
+	b.KnownDeletes = true
+	w.commit(t, b)
+	if got := w.Content(t, schema)[warehouse.HeadTable("Patient")]; len(got) != 1 {
+		t.Errorf("heads: %q, want one", got)
 	}
 }
 

@@ -244,6 +244,9 @@ func (s *schema) apply(b pipeline.Batch, tables []flatten.Table, files []staged)
 			p.Version == old.version && old.viewSet >= b.ViewSet) {
 			continue
 		}
+		if !known && p.Deleted && b.KnownDeletes {
+			continue
+		}
 		applied[p.file]++
 		if p.Deleted {
 			deleted[p.file]++

@@ -241,16 +241,20 @@ func (a *attempt) findWinners() error {
 	if lost > 0 {
 		notLost = " AND NOT EXISTS (SELECT 1 FROM " + a.losers + " AS l WHERE l.n = s.n)"
 	}
+	unknown := ""
+	if a.s.batch.KnownDeletes {
+		unknown = " AND NOT s.deleted"
+	}
 	if heads == 0 {
 		a.won, err = a.exec("winners",
 			"INSERT INTO "+a.winners+" SELECT s.n, s.deleted, false FROM "+a.heads+
-				" AS s WHERE true"+notLost)
+				" AS s WHERE true"+unknown+notLost)
 		return err
 	}
 	a.won, err = a.exec("winners",
 		"INSERT INTO "+a.winners+" SELECT s.n, s.deleted, h.id IS NOT NULL FROM "+a.heads+
 			" AS s LEFT JOIN "+a.head+` AS h ON h.id = s.id
-		WHERE (h.id IS NULL OR s.version > h.version OR (s.version = h.version AND h.view_set < ?))`+notLost, a.s.batch.ViewSet)
+		WHERE (h.id IS NULL`+unknown+` OR s.version > h.version OR (s.version = h.version AND h.view_set < ?))`+notLost, a.s.batch.ViewSet)
 	if err != nil {
 		return err
 	}

@@ -52,6 +52,7 @@ func (w *Warehouse) attempt(
 				Target: t, Export: b.Export, ViewSet: b.ViewSet, At: w.o.Now(),
 				Stage:     statements.StageName(w.o.Now(), b.Attempt, try, n),
 				Documents: w.o.Documents != nil, Lines: w.o.Lines, Replaces: b.Replaces,
+				KnownDeletes: b.KnownDeletes,
 			}
 			staged = &a
 			if err := w.commitGroup(ctx, s, a, b.Plan, group); err != nil {

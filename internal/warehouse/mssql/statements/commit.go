@@ -24,6 +24,8 @@ type Attempt struct {
 	// Documents lets the engine compute the rows of views from documents, instead of staging the
 	// rows.
 	Documents bool
+	// KnownDeletes lets a delete lose if the id has no head.
+	KnownDeletes bool
 	// Replaces removes all resources of the type first.
 	Replaces bool
 	// Lines sends all rows as lines of JSON, for engines that refuse our Parquet.
@@ -282,6 +284,10 @@ func (a transaction) empty() []Statement {
 // chooseWinners selects the greatest version per id, and the first line among equal versions. It
 // wins if it beats the head, or equals it and the head was written with an older view set.
 func (a transaction) chooseWinners() Statement {
+	unknown := "t.[_id] IS NULL"
+	if a.KnownDeletes {
+		unknown += " AND s.[_deleted] = 0"
+	}
 	return a.labelled("winners",
 		fmt.Sprintf(`INSERT INTO %s ([_id], [_version], [_deleted], [_file], [_line])
 SELECT s.[_id], s.[_version], s.[_deleted], s.[_file], s.[_line]
@@ -292,8 +298,9 @@ FROM (
 ) AS s
 LEFT JOIN %s AS t ON t.[_id] = s.[_id]
 WHERE s.[place] = 1
-  AND (t.[_id] IS NULL OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < %d))`,
-			a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), a.ViewSet))
+  AND (%s OR s.[_version] > t.[_version] OR (s.[_version] = t.[_version] AND t.[_view_set] < %d))`,
+			a.stage(partWinner), a.stage(partHead), a.head(a.Schema, a.Type).quoted(), unknown,
+			a.ViewSet))
 }
 
 // ofWinners returns a condition for the rows of the winners' ids.
