@@ -161,6 +161,26 @@ var modes = []string{
 // other export tells of resources that a server deletes without a trace.
 const defaultFullEvery = 6
 
+// outside reads what becomes of types outside of the Patient compartment, such as Practitioner.
+func outside(o object, p *pipeline.Plan) {
+	const keep, leaveOut = "keep", "leave-out"
+	switch value := o.text("outside", keep); {
+	case p.Cohort == "" && o.has("outside"):
+		o.fault("outside", "has no meaning without cohort: remove it")
+	case value != keep && value != leaveOut:
+		o.fault("outside", "%q: write keep, or leave-out", value)
+	case value == keep:
+	case len(p.Types) == 0:
+		p.Types = schema.PatientTypes()
+	default:
+		for _, t := range p.Types {
+			if !slices.Contains(schema.PatientTypes(), t) {
+				o.fault("outside", "leaves %s out, which types names: remove one of them", t)
+			}
+		}
+	}
+}
+
 // changesOnly completes a plan whose cohort is exported by changes.
 func changesOnly(o object, p *pipeline.Plan, dialect string) {
 	if p.Mode == "" {

@@ -127,7 +127,7 @@ func TestPlanFaultsComeAllAtOnceWithTheirLines(t *testing.T) {
 			head + "- {name: a, source: s, schedule: manual, typefilter: [], colour: red}\n",
 			[]string{
 				"x.yaml:4: unknown key typefilter in plan 1: did you mean typeFilter?",
-				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, cohort, types, typeFilter, patients, elements, deleted, deidentify, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors, fullEvery, mode, storage, distribute, clusterBy",
+				"x.yaml:4: unknown key colour in plan 1: known are name, source, level, group, cohort, types, typeFilter, patients, elements, deleted, deidentify, schema, schedule, timezone, paused, lag, overlap, maxBad, urnReferences, allowErrors, fullEvery, mode, outside, storage, distribute, clusterBy",
 			},
 		},
 		"a key twice": {

@@ -22,6 +22,10 @@ func TestModesOfCohorts(t *testing.T) {
 	}{
 		"the default":       {"cohort: c", pipeline.Plan{Level: "group"}},
 		"the default named": {"cohort: c, mode: group-full", pipeline.Plan{Level: "group"}},
+		"of patients alone": {
+			"cohort: c, outside: leave-out, types: [Patient, Observation]",
+			pipeline.Plan{Level: "group", Types: []string{"Patient", "Observation"}},
+		},
 		"changes of Groups": {"cohort: c, mode: group-since", pipeline.Plan{
 			Level: "group", Mode: pipeline.ModeGroupSince, FullEvery: 6,
 		}},
@@ -72,9 +76,12 @@ func TestFilteredPlansHaveTheTypesOfPatients(t *testing.T) {
 func TestFaultsOfModes(t *testing.T) {
 	t.Parallel()
 	for plan, want := range map[string]string{
-		"cohort: c, mode: since":                                         "mode: unknown mode",
-		"level: system, mode: x":                                         "mode: has no meaning without cohort",
-		"cohort: c, mode: group-full, fullEvery: 3":                      "fullEvery: has no meaning at level group",
+		"cohort: c, mode: since": "mode: unknown mode",
+		"cohort: c, outside: leave-out, types: [Patient, Practitioner]": "outside: leaves Practitioner out",
+		"outside: keep":                             "outside: has no meaning without cohort",
+		"cohort: c, outside: no":                    "outside: \"no\": write keep",
+		"level: system, mode: x":                    "mode: has no meaning without cohort",
+		"cohort: c, mode: group-full, fullEvery: 3": "fullEvery: has no meaning at level group",
 		"cohort: c, mode: group-since, deidentify: {config: a, etag: 1}": "mode: has no meaning with deidentify",
 	} {
 		_, err := config.ParseExports("x.yaml",

@@ -39,7 +39,7 @@ var (
 	planKeys = []string{
 		"name", "source", "level", "group", "cohort", "types", "typeFilter", "patients", "elements",
 		"deleted", "deidentify", "schema", "schedule", "timezone", "paused", "lag", "overlap",
-		"maxBad", "urnReferences", "allowErrors", "fullEvery", "mode",
+		"maxBad", "urnReferences", "allowErrors", "fullEvery", "mode", "outside",
 		storage.SettingStorage, storage.SettingDistribute, storage.SettingClusterBy,
 	}
 	planName   = regexp.MustCompile(`^[a-z][a-z0-9-]{0,39}$`)
@@ -81,6 +81,7 @@ func (r *reader) plans(e *Exports, list *ast.SequenceNode) {
 		p.Schedule = r.schedule(o)
 		p.Paused = o.boolean("paused", false)
 		fullEvery(o, &p)
+		outside(o, &p)
 		changesOnly(o, &p, source.Dialect)
 		p.Lag = o.duration("lag", defaultLag)
 		if p.OpenEnd = source.Dialect == DialectBulk && !source.Until; p.OpenEnd {

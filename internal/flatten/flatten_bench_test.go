@@ -3,6 +3,7 @@ package flatten_test
 import (
 	"bytes"
 	"context"
+	"encoding/json"
 	"io"
 	"iter"
 	"os"
@@ -13,6 +14,7 @@ import (
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
 	bundled "fhirsynapse/views"
 )
 
@@ -111,4 +113,58 @@ func madeUp(b *testing.B, patients int) map[string][]byte {
 		b.Fatal(err)
 	}
 	return out
+}
+
+// BenchmarkMembers compares the files of a cohort, which are filtered by its members and have a
+// table of compartments, with the same files of a plan without one.
+func BenchmarkMembers(b *testing.B) {
+	data := madeUp(b, 500)
+	set, err := bundled.Load(nil)
+	if err != nil {
+		b.Fatal(err)
+	}
+	members := pipeline.Members{}
+	for line := range bytes.Lines(data["Patient"]) {
+		var p struct{ ID string }
+		if err := json.Unmarshal(line, &p); err != nil {
+			b.Fatal(err)
+		}
+		members[p.ID] = struct{}{}
+	}
+	for _, typ := range []string{"Patient", "Observation"} {
+		text, err := flatview.Compartment(typ)
+		if err != nil {
+			b.Fatal(err)
+		}
+		compartment, err := sof.Compile("compartment.json", text)
+		if err != nil {
+			b.Fatal(err)
+		}
+		for name, of := range map[string]struct {
+			views   []*sof.View
+			members pipeline.Members
+		}{
+			"everybody": {set, nil},
+			"members":   {append(set[:len(set):len(set)], compartment), members},
+		} {
+			b.Run(typ+" of "+name, func(b *testing.B) {
+				lake := &sinkLake{}
+				views := flatten.Native(func(string) ([]*sof.View, error) { return of.views, nil })
+				f, err := flatten.NewFlattener(flatten.Options{Lake: lake, Views: views})
+				if err != nil {
+					b.Fatal(err)
+				}
+				b.SetBytes(int64(len(data[typ])))
+				for b.Loop() {
+					lake.bytes, lake.blobs = 0, 0
+					done, err := f.Flatten(b.Context(), pipeline.Flattening{
+						Plan: "p", Export: "e", Type: typ, Path: "x", Dir: "d", Members: of.members,
+					}, bytes.NewReader(data[typ]))
+					if err != nil || done.Heads == 0 || done.Filtered > 0 {
+						b.Fatal(done.Heads, done.Filtered, err)
+					}
+				}
+			})
+		}
+	}
 }
