@@ -24,7 +24,7 @@ func (p Plan) changesOnly() bool {
 	return p.Cohort != "" && p.Deidentify == nil && p.Mode != "" && p.Mode != ModeGroupFull
 }
 
-// formerCohort is what the last committed export of a cohort's plan has covered.
+// formerCohort holds what the last committed export of a cohort's plan has covered.
 type formerCohort struct {
 	export string
 	// parts has a digest of the members of each part.

@@ -146,7 +146,7 @@ func (w *parts) change(r *rand.Rand) {
 		w.put(`{"resourceType":"Patient","id":%q,"active":%t}`, patient, r.IntN(2) == 0)
 	case 2:
 		if there {
-			// What is deleted already is no error here.
+			// It may be deleted already.
 			_, _ = w.data.Delete("Observation", observation, w.clock)
 		}
 	case 3:

@@ -23,8 +23,8 @@ func (e Export) IsFullIn(typ string) bool {
 	return e.isFull(func(r Request) bool { return r.Asks(typ) })
 }
 
-// isFull considers the jobs for which asks returns true. Each part of a cohort needs such a job; what
-// a job at system level asks beside them does not count.
+// isFull considers the jobs for which asks returns true. Each part of a cohort needs such a job; an
+// additional job at system level does not count.
 func (e Export) isFull(asks func(Request) bool) bool {
 	parts, jobs := map[string]bool{}, 0
 	for _, r := range e.Jobs {
