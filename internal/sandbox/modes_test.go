@@ -17,7 +17,8 @@ var modes = []string{
 }
 
 // What the modes of a cohort's plan cost and lose in one month, on the emulated FHIR service, which
-// compares _since with the Patient below system level. The table of docs/cohorts.md is from its log.
+// compares _since with the Patient below system level. The table of docs/cohorts.md is from its
+// log.
 func TestCostOfModes(t *testing.T) {
 	t.Parallel()
 	type cost struct{ jobs, resources, filtered, missing, stale int }

@@ -30,8 +30,8 @@ import (
 	bundled "fhirsynapse/views"
 )
 
-// parts is a cohort's plan on the real parts, in this process: an emulated FHIR service, its client,
-// the keeper of Groups, the compiler's views and DuckDB. Storage and queue are in memory, and the
+// parts is a cohort's plan on the real parts, in this process: an emulated FHIR service, its
+// client, the keeper of Groups, the compiler's views and DuckDB. Storage and queue are in memory, and the
 // clock is the test's.
 type parts struct {
 	t       *testing.T

@@ -156,7 +156,8 @@ func parquetFiles(paths []string) string {
 // transaction commits winners, rows, heads and ledger, and checks the counts; see docs/pipeline.md.
 func (a *attempt) transaction() error {
 	for _, step := range []func() error{
-		a.empty, a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger, a.checkCounts,
+		a.empty, a.findLosers, a.findWinners, a.replaceRows, a.replaceHeads, a.writeLedger,
+		a.checkCounts,
 	} {
 		if err := step(); err != nil {
 			return err

@@ -276,7 +276,8 @@ func (a transaction) empty() []Statement {
 		a.labelled("remove all heads", "DELETE FROM "+a.head(a.Schema, a.Type).quoted()+where),
 	}
 	for _, v := range sortedViews(a.Views) {
-		out = append(out, a.labelled("remove all rows", "DELETE FROM "+a.view(a.Schema, v).quoted()+where))
+		out = append(out,
+			a.labelled("remove all rows", "DELETE FROM "+a.view(a.Schema, v).quoted()+where))
 	}
 	return out
 }
