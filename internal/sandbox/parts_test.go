@@ -31,8 +31,8 @@ import (
 )
 
 // parts is a cohort's plan on the real parts, in this process: an emulated FHIR service, its
-// client, the keeper of Groups, the compiler's views and DuckDB. Storage and queue are in memory, and the
-// clock is the test's.
+// client, the keeper of Groups, the compiler's views and DuckDB. Storage and queue are in memory,
+// and the clock is the test's.
 type parts struct {
 	t       *testing.T
 	clock   time.Time
