@@ -321,3 +321,68 @@ func TestTwoEndOneExport(t *testing.T) {
 		})
 	}
 }
+
+// What is kept counts once, however many tries there are.
+func TestATryCountsOnlyWhatItChanges(t *testing.T) {
+	t.Parallel()
+	for _, engine := range enginesUnderTest() {
+		for _, number := range []int32{40197, 24556} {
+			e := newEnding(t, engine)
+			e.end.MostMissing = 0
+			if _, err := e.concluder(t).Conclude(t.Context(), e.end); err != nil {
+				t.Fatal(err)
+			}
+			n := 1 + slices.IndexFunc(e.server.Requests(), func(r sqlserver.Request) bool {
+				return strings.HasPrefix(r.Text, "INSERT INTO [fhir].[etl_exports]")
+			})
+			e = newEnding(t, engine)
+			e.end.MostMissing = 0
+			e.set(n, false, sqlserver.Fault{Error: &sqlserver.Error{
+				Number: number, Message: "away", Severity: 16,
+			}})
+			done, err := e.concluder(t).Conclude(t.Context(), e.end)
+			if hit := e.set(0, false, sqlserver.Fault{}); !strings.Contains(hit, "etl_exports") {
+				t.Fatalf("%s: the fault was at %s", engine, hit)
+			}
+			if err != nil || done.Kept.Sum() != 1 || done.Left.Sum() != 1 ||
+				done.Marked.Sum() != 1 || done.Joined != 1 || done.Gone != 1 {
+				t.Errorf("%s: %+v, %v", engine, done, err)
+			}
+		}
+	}
+}
+
+// Two processes make the tables about exports at the same time.
+func TestTwoEndTheFirstExport(t *testing.T) {
+	t.Parallel()
+	for _, engine := range enginesUnderTest() {
+		w := &world{store: newStore(t, engine, nil), lake: pipelinetest.NewMemoryLake(now)}
+		e := &ending{world: w, model: refwarehouse.NewStore()}
+		end := e.committed(t, "plan-1", member("a", 6)+member("b", 6)+goneLine("t", 6), "a")
+		failed := make(chan error, 4)
+		for i := range cap(failed) {
+			c, end := e.openAt(t, e.lake, cohortViews.Tables, now), end
+			end.Attempt = fmt.Sprint("f", i)
+			go func() {
+				_, err := c.Conclude(t.Context(), end)
+				failed <- err
+			}()
+		}
+		for range cap(failed) {
+			if err := <-failed; err != nil {
+				t.Errorf("%s: %v", engine, err)
+			}
+		}
+		model := e.model.Warehouse(e.lake, cohortViews.Tables)
+		if _, err := model.Conclude(t.Context(), end); err != nil {
+			t.Fatal(err)
+		}
+		want, err := model.Content(t.Context(), "fhir")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if d := cmp.Diff(want, e.Content(t, "fhir")); d != "" {
+			t.Errorf("%s: tables (-model +got):\n%s", engine, d)
+		}
+	}
+}

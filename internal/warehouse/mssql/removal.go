@@ -259,11 +259,15 @@ func (r *removal) add() {
 	}{
 		{r.done.Left, r.counts.left},
 		{r.done.Missing, r.counts.missing},
-		{r.done.Kept, r.counts.kept},
 		{r.done.Marked, r.counts.marked},
 	} {
 		if of.n > 0 {
 			of.to[r.typ] += of.n
 		}
+	}
+	// Another try finds the same ones again.
+	delete(r.done.Kept, r.typ)
+	if r.counts.kept > 0 {
+		r.done.Kept[r.typ] = r.counts.kept
 	}
 }
