@@ -71,14 +71,22 @@ func drift(
 			d.New += len(t.Views) // the first commit of the type makes them
 			continue
 		}
-		needed, err := t.Ensure(there)
-		if err != nil {
-			d.Refused = append(d.Refused, fmt.Errorf("%s: %w", resource, err))
-			continue
-		}
-		for _, n := range needed {
-			d.Pending = append(d.Pending, strings.TrimSpace(n.Step))
-		}
+		needs(&d, t, there, resource)
+	}
+	if about := statements.Readers(kind, p.Schema); about.HasReaders(there) {
+		needs(&d, about, there, "the tables about exports")
 	}
 	return d.Finding()
+}
+
+// needs adds the statements that tables need, or why they cannot be used.
+func needs(d *warehouse.Drift, t statements.Target, there statements.Catalog, name string) {
+	needed, err := t.Ensure(there)
+	if err != nil {
+		d.Refused = append(d.Refused, fmt.Errorf("%s: %w", name, err))
+		return
+	}
+	for _, n := range needed {
+		d.Pending = append(d.Pending, strings.TrimSpace(n.Step))
+	}
 }

@@ -111,6 +111,15 @@ func TestATableAboutExportsGetsALaterColumn(t *testing.T) {
 		for _, column := range []string{"members", "left_cohort", "finished_at"} {
 			e.must(t, "ALTER TABLE [fhir].[etl_exports] DROP COLUMN ["+column+"]")
 		}
+		inspector, ok := mssql.Engine(engine).(warehouse.Inspector)
+		if !ok {
+			t.Fatal("no inspector")
+		}
+		seen, err := inspector.Inspect(t.Context(), e.server.URL("someone", "secret", "pool"),
+			[]warehouse.PlanTables{{Plan: "plan", Schema: "fhir", Tables: cohortViews["plan"]}})
+		if err != nil || !strings.Contains(seen.Drift[0].Text, "etl_exports.members") {
+			t.Errorf("%s: inspected: %+v, %v", engine, seen.Drift, err)
+		}
 		if _, err := e.concluder(t).Conclude(t.Context(), e.end); err != nil {
 			t.Errorf("%s: %v", engine, err)
 		}

@@ -34,6 +34,11 @@ func (e Engine) readers(schema string) []Table {
 	return tables
 }
 
+// HasReaders reports whether the tables about exports exist.
+func (t Target) HasReaders(there Catalog) bool {
+	return there.has(Table{Schema: t.Schema, Name: warehouse.ExportsTable})
+}
+
 func (e Engine) missingTable(schema string) Table {
 	return Table{
 		Schema: warehouse.LoadSchema(schema), Name: warehouse.MissingTable,
