@@ -322,7 +322,7 @@ func TestTwoEndOneExport(t *testing.T) {
 	}
 }
 
-// What is kept counts once, however many tries there are.
+// A kept resource counts once, however many tries there are.
 func TestATryCountsOnlyWhatItChanges(t *testing.T) {
 	t.Parallel()
 	for _, engine := range enginesUnderTest() {
