@@ -43,7 +43,7 @@ demo: need-all ## everything on this machine, once: full export, changes, increm
 	@$(GO) run ./cmd/sandbox demo $(DEMO_FLAGS)
 
 .PHONY: run
-run: need-all ## the same, staying up
+run: need-all ## the same, staying up, with the status page at the address that it prints
 	@$(GO) run ./cmd/sandbox run $(DEMO_FLAGS)
 
 .PHONY: bench

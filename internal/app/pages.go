@@ -19,13 +19,19 @@ func (a *App) Pages(version string) map[string]http.Handler {
 		Journal: a.journal, Lake: a.lake, Ledger: behindPages{a}, Plans: behindPages{a},
 		Operator: behindPages{a}, Counter: behindPages{a}, Now: a.now, Log: a.log,
 		Version: version,
-		// Azure sets it; on a person's machine the host has no other name than the machine's.
-		Public: a.getenv("WEBSITE_INSTANCE_ID") != "",
+		Public:  a.isPublic(),
 	})
 	return map[string]http.Handler{
 		azfunc.Status: site.Status(), azfunc.Start: site.Start(), azfunc.Cancel: site.Cancel(),
 		azfunc.Retry: site.Retry(),
 	}
+}
+
+// isPublic reports whether the host is reached under a name of its own. Azure sets the variable to
+// that name, and Core Tools to localhost.
+func (a *App) isPublic() bool {
+	name := a.getenv("WEBSITE_HOSTNAME")
+	return name != "" && !azfunc.IsLoopback(name)
 }
 
 // behindPages implements the status page's ports on the pipeline, which the first use builds.

@@ -50,11 +50,11 @@ type handler struct {
 func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	name := strings.TrimPrefix(r.URL.Path, "/")
 	switch {
-	case r.Header.Get("Origin") != "" || !isLoopback(r.Host):
+	case r.Header.Get("Origin") != "" || !IsLoopback(r.Host):
 		h.log.LogAttrs(r.Context(), slog.LevelWarn,
 			"request refused: it does not come from the Functions host",
 			slog.String("function", clip(name)), slog.Bool("origin", r.Header.Get("Origin") != ""),
-			slog.Bool("loopback", isLoopback(r.Host)))
+			slog.Bool("loopback", IsLoopback(r.Host)))
 		refuse(w, http.StatusForbidden,
 			"forbidden: only the Functions host on this machine may call this port", "")
 	case name == "":
@@ -71,10 +71,10 @@ func (h *handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-// isLoopback reports whether a Host header names this machine, with or without a port. A web page
+// IsLoopback reports whether a Host header names this machine, with or without a port. A web page
 // can send requests to this port but cannot choose their Host: with DNS rebinding it is the name of
 // the page's server.
-func isLoopback(host string) bool {
+func IsLoopback(host string) bool {
 	name := host
 	if h, _, err := net.SplitHostPort(host); err == nil {
 		name = h

@@ -3,6 +3,7 @@ package statuspage
 import (
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 	"time"
 )
@@ -130,6 +131,31 @@ func (c *chart) seconds(what string, points []point) { c.draw(what, points, true
 // step draws a line that keeps a value until the next point.
 func (c *chart) step(what string, points []point) { c.draw(what, points, false, true) }
 
+// thin leaves out points that nobody sees: it keeps the first, the lowest, the highest and the last
+// of all at one place.
+func (c *chart) thin(points []point) (out []point) {
+	for i := 0; i < len(points); {
+		at := math.Round(c.x(points[i].at))
+		end, low, high := i, i, i
+		for end < len(points) && math.Round(c.x(points[end].at)) == at {
+			if points[end].y < points[low].y {
+				low = end
+			}
+			if points[end].y > points[high].y {
+				high = end
+			}
+			end++
+		}
+		kept := []int{i, low, high, end - 1}
+		slices.Sort(kept)
+		for _, k := range slices.Compact(kept) {
+			out = append(out, points[k])
+		}
+		i = end
+	}
+	return out
+}
+
 func (c *chart) draw(what string, points []point, seconds, steps bool) {
 	c.What, c.Kind = what, "line"
 	most := 0.0
@@ -139,7 +165,7 @@ func (c *chart) draw(what string, points []point, seconds, steps bool) {
 	top := c.axes(most, seconds)
 	c.Empty = len(points) == 0
 	var b strings.Builder
-	for i, p := range points {
+	for i, p := range c.thin(points) {
 		switch {
 		case i == 0:
 			fmt.Fprintf(&b, "M%v %v", c.x(p.at), c.y(p.y, top))

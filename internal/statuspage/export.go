@@ -39,6 +39,12 @@ type exportView struct {
 	CanCancel bool `json:"canCancel"`
 	CanStart  bool `json:"canStart"`
 	CanRetry  bool `json:"canRetry"`
+	// Incomplete describes what the server could not export; empty if that is nothing.
+	Incomplete string `json:"incomplete,omitempty"`
+	// Accepted is set if the plan allows errors of the server.
+	Accepted bool `json:"accepted,omitempty"`
+
+	landedFrom, landedTo time.Time
 }
 
 func (exportView) template() string { return "export" }
@@ -108,6 +114,10 @@ func (s *reader) exportPage(ctx context.Context, id string) (view, error) {
 		v.Uncounted = fault.Clip(err.Error())
 	}
 	v.Whole, v.Drift = account.Whole, account.Drift
+	v.landedFrom, v.landedTo = account.FirstLanded, account.LastLanded
+	if s := e.Shortfall; s != nil {
+		v.Incomplete, v.Accepted = s.String(), s.Accepted
+	}
 	for _, t := range account.Types {
 		row := typeRowOf(t, e.State, v.Uncounted != "")
 		v.Types = append(v.Types, row)
@@ -271,9 +281,6 @@ const mostNotices = 30
 
 // notices collects what an export tells a person.
 func notices(e records.Export, jobs []records.Job) (out []string) {
-	if s := e.Shortfall; s != nil {
-		out = append(out, s.String())
-	}
 	if len(e.Lacks) > 0 {
 		out = append(out, fmt.Sprintf(
 			"the tables lacked %d exports that were loaded, %s among them: the warehouse was restored or emptied, and this export begins before them",

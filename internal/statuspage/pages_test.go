@@ -222,6 +222,38 @@ func TestAnExportThatWasAskedForHasAPage(t *testing.T) {
 	}
 }
 
+func TestAnIncompleteExportHasItsRemedy(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pipeline.Plan{Name: "p", Level: records.LevelSystem})
+	w.loaded(t, "p", 1, now.Add(-time.Hour))
+	w.put(t, "plans/p", records.PlanRecord{Seq: 2, Current: "p-000002", RequestedAt: now})
+	e := records.Export{
+		ID: "p-000002", Plan: "p", State: records.Incomplete, RequestedAt: now, FinishedAt: now,
+		Jobs: []records.Request{{Level: records.LevelSystem, Till: now}},
+		Shortfall: &records.Shortfall{
+			Types:  []string{"Patient"},
+			Issues: []records.Issue{{Severity: "error", Code: "exception", Count: 3}},
+		},
+	}
+	w.put(t, "exports/p/000002", e)
+	w.catch(t)
+	for path, want := range map[string][]string{
+		"/exports/p-000002": {
+			"3 × error/exception", "correct the data at the server", "Try again",
+			"loaded, but the server could not export everything",
+		},
+		"":        {"Export p-000002 is incomplete"},
+		"/tables": {"All types but one are complete as of 2026-11-30 07:30:00", "behind the others"},
+	} {
+		html := w.get(t, path).Body.String()
+		for _, text := range want {
+			if !strings.Contains(html, text) {
+				t.Errorf("%q does not show %q", path, text)
+			}
+		}
+	}
+}
+
 func TestEmptyAppHasAllPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -29,6 +29,13 @@ func steps(e records.Export, jobs []records.Job, v exportView) []step {
 		manifests[0].More = join(manifests[0].More, plural(files, "file", "files"))
 	}
 	out = append(out, manifests...)
+	if n := v.Sum.Landed; n > 0 && !v.landedFrom.IsZero() {
+		st := step{At: v.landedTo, What: plural(n, "file has landed", "files have landed")}
+		if took := v.landedTo.Sub(v.landedFrom); took >= time.Second {
+			st.More = "over " + span(took)
+		}
+		out = append(out, st)
+	}
 	slices.SortStableFunc(out, func(a, b step) int { return a.At.Compare(b.At) })
 	return append(out, present(e, jobs, v))
 }

@@ -42,6 +42,7 @@ type world struct {
 	plans    []pipeline.Plan
 	log      bytes.Buffer
 	requests atomic.Int64
+	landAt   time.Time // of the next file of the lake
 
 	plansErr, ledgerErr, operatorErr error
 	started, cancelled               []string
@@ -55,9 +56,9 @@ func newWorld(t testing.TB, plans ...pipeline.Plan) *world {
 	t.Helper()
 	w := &world{
 		journal: pipelinetest.NewMemoryJournal(), plans: plans,
-		lake:   pipelinetest.NewMemoryLake(func() time.Time { return now.Add(-time.Hour) }),
-		ledger: map[string][]pipeline.LedgerEntry{},
+		ledger: map[string][]pipeline.LedgerEntry{}, landAt: now.Add(-time.Hour),
 	}
+	w.lake = pipelinetest.NewMemoryLake(func() time.Time { return w.landAt })
 	w.open()
 	return w
 }
@@ -335,6 +336,7 @@ func (w *world) loaded(t testing.TB, plan string, n int, at time.Time) {
 		ID: id + ".1", Export: id, N: 1, KickOffAt: at.Add(time.Second),
 		AcceptedAt: at.Add(2 * time.Second), ManifestAt: at.Add(time.Minute), Files: 3,
 	})
+	w.landAt = at.Add(30 * time.Second)
 	var bad int64
 	if n%3 == 0 {
 		bad = 2
@@ -355,6 +357,7 @@ func (w *world) manifest(
 	t.Helper()
 	m := records.Manifest{TransactionTime: now}
 	for i := 1; i <= files; i++ {
+		w.landAt = w.landAt.Add(time.Second)
 		typ := "Observation"
 		if i == files {
 			typ = "Patient"
@@ -398,6 +401,7 @@ func (w *world) running(t testing.TB, at time.Time) {
 		ID: id + ".1", Export: id, N: 1, KickOffAt: at.Add(time.Second),
 		AcceptedAt: at.Add(2 * time.Second), ManifestAt: at.Add(time.Minute), Files: 2,
 	})
+	w.landAt = at.Add(30 * time.Second)
 	w.manifest(t, id, 2, nil)
 	w.ledger[id] = []pipeline.LedgerEntry{{
 		Path: id + ".1/Observation-000001.ndjson", ETag: "e", Type: "Observation",

@@ -126,7 +126,7 @@ func (a *Accountant) Account(
 		return Account{}, fmt.Errorf("account for export %s: %w", e.ID, err)
 	}
 	out := Account{Export: e.ID, Whole: whole, Drift: drift(e)}
-	landed, err := a.landed(ctx, e, files)
+	landed, err := a.landed(ctx, e, files, &out)
 	if err != nil {
 		return out, fmt.Errorf("account for export %s: %w", e.ID, err)
 	}
@@ -157,21 +157,16 @@ func (a *Accountant) Account(
 	return out, nil
 }
 
-// landed counts the files in the landing area, by type. An export whose files are all in the tables
-// needs no listing.
+// landed counts the files in the landing area, by type, and sets their times. The files of an export
+// that is in the tables have landed, even if somebody has removed them since.
 func (a *Accountant) landed(
-	ctx context.Context, e records.Export, files []pipeline.OutputFile,
+	ctx context.Context, e records.Export, files []pipeline.OutputFile, out *Account,
 ) (map[string]int, error) {
-	counts := map[string]int{}
-	if e.State.Committed() {
-		for _, f := range files {
-			counts[f.Type]++
-		}
-		return counts, nil
-	}
+	counts, all := map[string]int{}, map[string]int{}
 	typeOf, folders := map[string]string{}, map[string]bool{}
 	for _, f := range files {
 		typeOf[f.Path] = f.Type
+		all[f.Type]++
 		folder, _, nested := strings.Cut(f.Path, "/")
 		if nested {
 			folder += "/"
@@ -183,10 +178,21 @@ func (a *Accountant) landed(
 			if err != nil {
 				return nil, fmt.Errorf("list landing area %s: %w", folder, err)
 			}
-			if typ, ok := typeOf[f.Path]; ok {
-				counts[typ]++
+			typ, ok := typeOf[f.Path]
+			if !ok {
+				continue
+			}
+			counts[typ]++
+			if out.FirstLanded.IsZero() || f.Modified.Before(out.FirstLanded) {
+				out.FirstLanded = f.Modified
+			}
+			if f.Modified.After(out.LastLanded) {
+				out.LastLanded = f.Modified
 			}
 		}
+	}
+	if e.State.Committed() {
+		return all, nil
 	}
 	return counts, nil
 }

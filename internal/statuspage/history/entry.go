@@ -130,7 +130,10 @@ func Between(
 type Account struct {
 	Export string        `json:"export"`
 	Types  []TypeAccount `json:"types"`
-	// Notices describe values that differ between the tables and the resources, by type.
+	// FirstLanded and LastLanded are when the first and the last file landed; zero if none is there.
+	FirstLanded time.Time `json:"firstLanded,omitzero"`
+	LastLanded  time.Time `json:"lastLanded,omitzero"`
+	// Drift describes values that differ between the tables and the resources, by type.
 	Drift map[string][]string `json:"drift,omitempty"`
 	// Whole is set if every manifest of the export was there.
 	Whole bool `json:"whole"`
