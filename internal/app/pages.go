@@ -19,7 +19,7 @@ func (a *App) Pages(version string) map[string]http.Handler {
 		Journal: a.journal, Lake: a.lake, Ledger: behindPages{a}, Plans: behindPages{a},
 		Operator: behindPages{a}, Counter: behindPages{a}, Now: a.now, Log: a.log,
 		Version: version,
-		Public:  a.isPublic(),
+		Public:  isPublic(a.getenv("WEBSITE_HOSTNAME")),
 	})
 	return map[string]http.Handler{
 		azfunc.Status: site.Status(), azfunc.Start: site.Start(), azfunc.Cancel: site.Cancel(),
@@ -27,12 +27,9 @@ func (a *App) Pages(version string) map[string]http.Handler {
 	}
 }
 
-// isPublic reports whether the host is reached under a name of its own. Azure sets the variable to
-// that name, and Core Tools to localhost.
-func (a *App) isPublic() bool {
-	name := a.getenv("WEBSITE_HOSTNAME")
-	return name != "" && !azfunc.IsLoopback(name)
-}
+// isPublic reports whether the host is reached under a name of its own. The variable
+// WEBSITE_HOSTNAME has that name in Azure, and localhost under Core Tools.
+func isPublic(hostname string) bool { return hostname != "" && !azfunc.IsLoopback(hostname) }
 
 // behindPages implements the status page's ports on the pipeline, which the first use builds.
 type behindPages struct{ *App }

@@ -72,8 +72,8 @@ func TestThePagesStartAndCancel(t *testing.T) {
 		"export=demo-000001"); status != http.StatusAccepted || answer["export"] != "demo-000002" {
 		t.Errorf("retry: %d %v", status, answer)
 	}
-	if status, answer = press(t, pages, azfunc.Start, "plan=other"); status != http.StatusConflict ||
-		!strings.Contains(answer["error"], "no such plan") {
+	status, answer = press(t, pages, azfunc.Start, "plan=other")
+	if status != http.StatusConflict || !strings.Contains(answer["error"], "no such plan") {
 		t.Errorf("a strange plan: %d %v", status, answer)
 	}
 }

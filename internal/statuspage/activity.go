@@ -109,35 +109,57 @@ func (s *reader) activityPage(ctx context.Context, page int) (view, error) {
 // lagOf follows the lag of a plan's tables: it grows with time, and falls when an export is loaded.
 func lagOf(p past, now time.Time) planLag {
 	out := planLag{Plan: p.name, Now: -1, Most: -1, Lags: []lagMark{}}
-	var points []point
-	var till time.Time
+	first := now.Add(-shownDays * 24 * time.Hour)
+	hours := map[time.Time]time.Duration{}
+	var till, loaded time.Time
 	for _, e := range slices.Backward(p.entries) {
-		if !e.State.Committed() || e.Till.IsZero() || !e.Till.After(till) {
+		if !e.State.Committed() || !e.Till.After(till) {
 			continue
 		}
-		if now.Sub(e.FinishedAt) > shownDays*24*time.Hour {
-			till = e.Till
-			continue
+		longest(hours, till, latest(loaded, first), e.FinishedAt)
+		till, loaded = e.Till, e.FinishedAt
+		if loaded.After(first) {
+			out.Lags = append(out.Lags, lagMark{
+				loaded, exportID(p.name, e), int64(loaded.Sub(till).Seconds()),
+			})
 		}
-		if !till.IsZero() {
-			points = append(points, point{e.FinishedAt, e.FinishedAt.Sub(till).Seconds()})
-		}
-		till = e.Till
-		lag := e.FinishedAt.Sub(till).Seconds()
-		points = append(points, point{e.FinishedAt, lag})
-		out.Lags = append(out.Lags, lagMark{e.FinishedAt, exportID(p.name, e), int64(lag)})
 	}
 	if till.IsZero() {
 		return out
 	}
-	points = append(points, point{now, now.Sub(till).Seconds()})
+	longest(hours, till, latest(loaded, first), now)
 	out.Now = int64(now.Sub(till).Seconds())
-	for _, pt := range points {
-		out.Most = max(out.Most, int64(pt.y))
+	var points []point
+	for at, lag := range hours {
+		points = append(points, point{at, lag.Seconds()})
+		out.Most = max(out.Most, int64(lag.Seconds()))
 	}
+	slices.SortFunc(points, func(a, b point) int { return a.at.Compare(b.at) })
 	out.Chart = newChart(now)
 	out.Chart.seconds("lag", points)
 	return out
+}
+
+// longest notes the longest lag of each hour between two times, while the tables were complete up
+// to till.
+func longest(hours map[time.Time]time.Duration, till, from, to time.Time) {
+	if till.IsZero() {
+		return
+	}
+	for at := from.UTC().Truncate(time.Hour); at.Before(to); at = at.Add(time.Hour) {
+		end := at.Add(time.Hour)
+		if end.After(to) {
+			end = to
+		}
+		hours[at] = max(hours[at], end.Sub(till))
+	}
+}
+
+func latest(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Latest returns the newest lags of the table, the newest first.

@@ -4,6 +4,9 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"fhirsynapse/internal/pipeline/records"
+	"fhirsynapse/internal/statuspage/history"
 )
 
 var noon = time.Date(2026, 11, 30, 12, 0, 0, 0, time.UTC)
@@ -84,5 +87,32 @@ func TestSentences(t *testing.T) {
 	}
 	if got := cause("HTTP 403: give the role", "give the role"); got != "HTTP 403" {
 		t.Errorf("cause %q", got)
+	}
+}
+
+func TestLagIsTheLongestOfEachHour(t *testing.T) {
+	t.Parallel()
+	hour := func(h float64) time.Time {
+		return noon.Add(time.Duration(h * float64(time.Hour)))
+	}
+	p := past{name: "p", entries: []history.Entry{ // the newest first
+		{Number: 3, State: records.Loaded, Till: hour(-2), FinishedAt: hour(-1.5)},
+		{Number: 2, State: records.Failed, Till: hour(-3), FinishedAt: hour(-2.5)},
+		{Number: 1, State: records.Loaded, Till: hour(-5), FinishedAt: hour(-4.5)},
+	}}
+	got := lagOf(p, noon)
+	if got.Now != 2*3600 || got.Most != int64(3.5*3600) || len(got.Lags) != 2 ||
+		got.Lags[1].Lag != 1800 || got.Latest()[0].Export != "p-000003" {
+		t.Errorf("%+v", got)
+	}
+	hours := map[time.Time]time.Duration{}
+	longest(hours, hour(-5), hour(-4.5), hour(-1.5))
+	for h, want := range map[float64]float64{-5: 1, -4: 2, -3: 3, -2: 3.5} {
+		if got := hours[hour(h)].Hours(); got != want {
+			t.Errorf("at %v the longest lag is %v h, want %v h", h, got, want)
+		}
+	}
+	if got := lagOf(past{}, noon); got.Now != -1 || got.NowText() != "unknown" {
+		t.Errorf("without exports: %+v", got)
 	}
 }

@@ -196,8 +196,12 @@ func next(
 	return at, cmp.Or(text, moment(at)+", "+until(at.Sub(now)))
 }
 
-// late is how many slots of the schedule tables may miss before they count as late.
-const late = 3
+// Tables are late after this many slots of the schedule, but not before this time has passed: a
+// slot waits for a tick of the timer.
+const (
+	lateSlots = 3
+	lateAfter = 30 * time.Minute
+)
 
 // troubles lists what a person should look at on a plan.
 func troubles(
@@ -224,12 +228,12 @@ func troubles(
 		return out
 	}
 	at := row.CompleteAt
-	for range late {
+	for range lateSlots {
 		at = plan.Schedule.Next(at)
 	}
-	if at.Add(plan.Lag).Before(now) {
+	if at.Add(plan.Lag).Before(now) && now.Sub(row.CompleteAt) > lateAfter {
 		out = append(out, fmt.Sprintf(
-			"the tables are late: they are complete as of %s UTC, which is %s ago",
+			"The tables are late: they are complete as of %s UTC, which is %s ago",
 			moment(row.CompleteAt), span(now.Sub(row.CompleteAt))))
 	}
 	return out

@@ -96,13 +96,22 @@ func (s *Site) Status() http.Handler {
 			w.Header().Set("Allow", "GET, HEAD")
 			return problem{http.StatusMethodNotAllowed, "this page is only read", ""}
 		}
-		v, err := s.page(r)
+		ctx, done := context.WithTimeoutCause(r.Context(), pageWait,
+			fault.Transientf("the storage or the database did not answer within %v", pageWait))
+		defer done()
+		v, err := s.page(r.WithContext(ctx))
+		if cause := context.Cause(ctx); err != nil && cause != nil {
+			err = cause
+		}
 		if err != nil {
 			return err
 		}
 		return s.render(w, r, v)
 	})
 }
+
+// pageWait bounds the time for which a browser waits for a page.
+const pageWait = time.Minute
 
 // page makes the page that a request asks for.
 func (s *Site) page(r *http.Request) (view, error) {

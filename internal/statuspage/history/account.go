@@ -157,8 +157,8 @@ func (a *Accountant) Account(
 	return out, nil
 }
 
-// landed counts the files in the landing area, by type, and sets their times. The files of an export
-// that is in the tables have landed, even if somebody has removed them since.
+// landed counts the files in the landing area, by type, and sets their times. The files of an
+// export that is in the tables have landed, even if somebody has removed them since.
 func (a *Accountant) landed(
 	ctx context.Context, e records.Export, files []pipeline.OutputFile, out *Account,
 ) (map[string]int, error) {

@@ -130,7 +130,8 @@ func Between(
 type Account struct {
 	Export string        `json:"export"`
 	Types  []TypeAccount `json:"types"`
-	// FirstLanded and LastLanded are when the first and the last file landed; zero if none is there.
+	// FirstLanded and LastLanded are when the first and the last file landed; zero if none is
+	// there.
 	FirstLanded time.Time `json:"firstLanded,omitzero"`
 	LastLanded  time.Time `json:"lastLanded,omitzero"`
 	// Drift describes values that differ between the tables and the resources, by type.
