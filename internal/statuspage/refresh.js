@@ -1,4 +1,5 @@
-// Replaces the content of the page when it is out of date, and keeps the focus and what is open.
+// Replaces the content of the page when it is out of date, unless a person uses it. Keeps the focus
+// and what is open.
 (() => {
   const root = document.documentElement;
   const pause = document.getElementById("pause");
@@ -10,7 +11,8 @@
   });
   const update = async () => {
     const main = document.querySelector("main");
-    if (!paused && !document.hidden && !main.querySelector("form:focus-within")) {
+    const busy = main.querySelector("form:focus-within") || !getSelection().isCollapsed;
+    if (!paused && !document.hidden && !busy) {
       try {
         const answer = await fetch(location.href, { headers: { Accept: "text/html" } });
         if (answer.ok) {
