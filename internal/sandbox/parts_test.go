@@ -5,9 +5,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"net/http/httptest"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -45,12 +47,36 @@ type parts struct {
 	p       *pipeline.Pipeline
 	plan    pipeline.Plan
 	exports int
+	// tickErrors are the errors of ticks; the next tick tries again.
+	tickErrors []error
+	// rewrite, if set, changes the files that the service writes.
+	rewrite func(path string, data []byte) []byte
+}
+
+// partsOptions change the parts. Each may be nil.
+type partsOptions struct {
+	log     *slog.Logger
+	trouble func(pipeline.Trouble)
+	// answer answers a request in the place of the service; status 0 leaves it to the service.
+	answer func(r *http.Request) (status int, body string)
+	// queue is told of each message that is sent.
+	queue func([]pipeline.Message)
 }
 
 const partsContainer = "lake"
 
-func newParts(t *testing.T, mode string, groupSize int) *parts {
+func newParts(
+	t *testing.T, mode string, groupSize int, change ...func(*partsOptions),
+) *parts {
 	t.Helper()
+	options := partsOptions{
+		log:    slog.New(slog.DiscardHandler),
+		answer: func(*http.Request) (int, string) { return 0, "" },
+		queue:  func([]pipeline.Message) {},
+	}
+	for _, c := range change {
+		c(&options)
+	}
 	w := &parts{t: t, clock: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)}
 	now := func() time.Time { return w.clock }
 	w.lake = pipelinetest.NewMemoryLake(now)
@@ -60,21 +86,31 @@ func newParts(t *testing.T, mode string, groupSize int) *parts {
 		t.Fatal(err)
 	}
 	server, err := fhirserver.New(fhirserver.Options{
-		Store: w.data, Blobs: lakeBlobs{w.lake}, Now: now,
+		Store: w.data, Blobs: lakeBlobs{w}, Now: now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	base, err := server.Listen("127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = server.Close() })
+	listener := httptest.NewServer(http.HandlerFunc(
+		func(rw http.ResponseWriter, r *http.Request) {
+			if status, body := options.answer(r); status > 0 {
+				rw.Header().Set("Content-Type", "application/fhir+json")
+				rw.WriteHeader(status)
+				_, _ = io.WriteString(rw, body)
+				return
+			}
+			server.Handler().ServeHTTP(rw, r)
+		}))
+	base := listener.URL
+	t.Cleanup(func() {
+		listener.Close()
+		_ = server.Close()
+	})
 	o := bulkfhir.Options{
 		BaseURL: base, Container: partsContainer, Now: now, HTTP: &http.Client{},
 		Pause: func(context.Context, time.Duration) error { return nil },
 		Landing: func(url string) (string, bool) {
-			return strings.CutPrefix(url, lakeBlobs{}.URL(partsContainer, ""))
+			return strings.CutPrefix(url, blobsURL+partsContainer+"/")
 		},
 	}
 	source, err := bulkfhir.New(o)
@@ -88,7 +124,7 @@ func newParts(t *testing.T, mode string, groupSize int) *parts {
 	w.plan = pipeline.Plan{
 		Name: "study", Schema: "fhir", Level: pipeline.LevelGroup, Cohort: "smokers", Mode: mode,
 		Types: []string{"Patient", "Observation"}, Lag: time.Minute, Overlap: 5 * time.Minute,
-		MaxBad: 0.05, Deleted: mode == pipeline.ModeSystemFiltered,
+		MaxBad: 1, Deleted: mode == pipeline.ModeSystemFiltered,
 	}
 	views := partsViews(t)
 	w.file = filepath.Join(t.TempDir(), "fhir.duckdb")
@@ -103,11 +139,12 @@ func newParts(t *testing.T, mode string, groupSize int) *parts {
 	}
 	keeper := cohort.Keeper{
 		Server: searcher, Journal: w.journal, Base: base, Now: now,
-		Log: slog.New(slog.DiscardHandler),
+		Log: options.log,
 	}
 	tokens := rand.New(rand.NewPCG(1, 1))
 	w.p = pipeline.New(pipeline.Options{Plans: []pipeline.Plan{w.plan}}, pipeline.Ports{
-		Lake: w.lake, Landings: w.lake, Remover: w.lake, Journal: w.journal, Queue: w.queue,
+		Lake: w.lake, Landings: w.lake, Remover: w.lake, Journal: w.journal,
+		Queue: toldQueue{w.queue, options.queue}, Trouble: options.trouble,
 		Warehouse: w.tables, Concluder: w.tables, Flattener: flattener, Now: now,
 		Source: func(string) (pipeline.Source, error) { return source, nil },
 		Cohorts: keptCohorts{keeper, cohort.Definition{
@@ -117,7 +154,7 @@ func newParts(t *testing.T, mode string, groupSize int) *parts {
 			MaxShrink: 1,
 		}},
 		Token: func() string { return fmt.Sprintf("%016x", tokens.Uint64()) },
-		Log:   slog.New(slog.DiscardHandler),
+		Log:   options.log,
 	})
 	return w
 }
@@ -175,20 +212,22 @@ func (c keptCohorts) Members(
 }
 
 // lakeBlobs lets the emulated service write into the landing area.
-type lakeBlobs struct{ lake *pipelinetest.MemoryLake }
+type lakeBlobs struct{ w *parts }
+
+const blobsURL = "https://account.blob.core.windows.net/"
 
 func (lakeBlobs) Ensure(context.Context, string) error { return nil }
 
 func (b lakeBlobs) Create(_ context.Context, _, path string) (jobs.Blob, error) {
-	return &lakeBlob{lake: b.lake, path: path}, nil
+	return &lakeBlob{w: b.w, path: path}, nil
 }
 
 func (lakeBlobs) URL(container, path string) string {
-	return "https://account.blob.core.windows.net/" + container + "/" + path
+	return blobsURL + container + "/" + path
 }
 
 type lakeBlob struct {
-	lake *pipelinetest.MemoryLake
+	w    *parts
 	path string
 	data bytes.Buffer
 	etag string
@@ -202,13 +241,38 @@ func (b *lakeBlob) Write(_ context.Context, data []byte) error {
 }
 
 func (b *lakeBlob) Commit(ctx context.Context) (int64, error) {
-	f, err := b.lake.Put(ctx, pipeline.Landing, b.path, bytes.NewReader(b.data.Bytes()))
+	data := slices.Clone(b.data.Bytes())
+	if b.w.rewrite != nil {
+		data = b.w.rewrite(b.path, data)
+	}
+	f, err := b.w.lake.Put(ctx, pipeline.Landing, b.path, bytes.NewReader(data))
 	b.etag = f.ETag
 	return f.Size, err
 }
 
-// export runs one export to its end.
+// toldQueue tells of each message.
+type toldQueue struct {
+	*pipelinetest.MemoryQueue
+	tell func([]pipeline.Message)
+}
+
+func (q toldQueue) Send(ctx context.Context, messages ...pipeline.Message) error {
+	q.tell(messages)
+	return q.MemoryQueue.Send(ctx, messages...)
+}
+
+// export runs one export, which loads.
 func (w *parts) export(window records.Window) records.Export {
+	w.t.Helper()
+	e := w.tryExport(window)
+	if e.State != records.Loaded {
+		w.t.Fatalf("export %s is %s: %+v", e.ID, e.State, e.Failure)
+	}
+	return e
+}
+
+// tryExport runs one export to its end.
+func (w *parts) tryExport(window records.Window) records.Export {
 	w.t.Helper()
 	ctx := w.t.Context()
 	w.clock = w.clock.Add(time.Hour) // more than the lag
@@ -217,18 +281,14 @@ func (w *parts) export(window records.Window) records.Export {
 		w.t.Fatal(err)
 	}
 	if w.exports == 0 {
-		if _, err := w.p.Start(ctx, w.plan.Name, window); err != nil {
-			w.t.Fatal(err)
-		}
+		// If it fails, the next tick tries again.
+		_, _ = w.p.Start(ctx, w.plan.Name, window)
 	}
 	w.exports++
 	id := records.ExportID(w.plan.Name, w.exports)
 	for range 10_000 {
 		if e, err := (records.Store{Journal: w.journal}).Export(ctx, id); err == nil &&
 			e.State.Final() {
-			if e.State != records.Loaded {
-				w.t.Fatalf("export %s is %s: %+v", id, e.State, e.Failure)
-			}
 			return e
 		}
 		if w.queue.Receive(ctx, nil, func(ctx context.Context, m pipeline.Message) error {
@@ -243,7 +303,7 @@ func (w *parts) export(window records.Window) records.Export {
 		}
 		w.clock = next
 		if err := w.p.Tick(ctx); err != nil {
-			w.t.Fatal(err)
+			w.tickErrors = append(w.tickErrors, err)
 		}
 	}
 	w.t.Fatalf("export %s does not end", id)
