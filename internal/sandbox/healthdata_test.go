@@ -20,8 +20,8 @@ import (
 	"fhirsynapse/internal/statuspage"
 )
 
-// marker is in every text of the resources and of the server's answers. It may be in the lake and in
-// the tables, and nowhere else.
+// marker is in every text of the resources and of the server's answers. Only the lake and the
+// tables may have it.
 const marker = "ZQX4711"
 
 // broken answers requests in the place of the emulated service.
@@ -86,7 +86,8 @@ func brokenServers() []broken {
 			`{"resourceType":"Bundle","entry":[],"link":[{"relation":"next","url":"https://other.example/`+marker+`?x=`+marker+`"}]}`)},
 		{name: "the Group is refused", answer: at("/Group/", 422, outcome)},
 		{name: "the Group is another one", answer: at("/Group/", 200,
-			`{"resourceType":"Group","id":"`+marker+`","type":"person","actual":true,"name":"`+marker+`"}`)},
+			`{"resourceType":"Group","id":"`+marker+
+				`","type":"person","actual":true,"name":"`+marker+`"}`)},
 	}
 }
 
@@ -100,7 +101,8 @@ func badLines(w *parts) {
 		for n, line := range []string{
 			marker, `{"resourceType":"` + marker + `","id":"` + marker + `"}`,
 			`{"resourceType":"Observation","id":"` + marker + ` with blanks"}`,
-			`{"resourceType":"Observation","id":"` + marker + `","meta":{"lastUpdated":"` + marker + `"}}`,
+			`{"resourceType":"Observation","id":"` + marker + `","meta":{"lastUpdated":"` +
+				marker + `"}}`,
 			`{"resourceType":"Observation","id":"` + marker + `","subject":{"reference":"Patient/` +
 				strings.Repeat(marker, 30) + `"}}`,
 			`{"resourceType":"Observation","id":"` + marker + `","status":["` + marker + `"]}`,
@@ -121,7 +123,8 @@ func TestNoHealthDataLeaveTheLakeAndTheTables(t *testing.T) {
 			t.Parallel()
 			g := &guarded{}
 			w := newParts(t, pipeline.ModeGroupFull, 3, func(o *partsOptions) {
-				o.log = slog.New(slog.NewJSONHandler(g, &slog.HandlerOptions{Level: slog.LevelDebug}))
+				o.log = slog.New(slog.NewJSONHandler(g,
+					&slog.HandlerOptions{Level: slog.LevelDebug}))
 				o.trouble = g.trouble
 				o.answer = func(r *http.Request) (int, string) {
 					if b.answer == nil || g.off {

@@ -250,7 +250,7 @@ func (b *lakeBlob) Commit(ctx context.Context) (int64, error) {
 	return f.Size, err
 }
 
-// toldQueue tells of each message.
+// toldQueue reports each message.
 type toldQueue struct {
 	*pipelinetest.MemoryQueue
 	tell func([]pipeline.Message)

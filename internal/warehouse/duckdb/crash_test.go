@@ -46,12 +46,12 @@ func TestMain(m *testing.M) {
 }
 
 var crashViews = flattentest.Views{"plan": {
+	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
+	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 	{
 		Name: warehouse.CompartmentTable("Patient"), Resource: "Patient",
 		Columns: []sof.Column{{Name: warehouse.PatientColumn}},
 	},
-	{Name: "patient", Resource: "Patient", Columns: []sof.Column{{Name: "family"}}},
-	{Name: "patient_name", Resource: "Patient", Columns: []sof.Column{{Name: "given"}}},
 }}
 
 // crashStore returns the store, the lake and the work below one folder.
