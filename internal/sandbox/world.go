@@ -68,6 +68,8 @@ type Options struct {
 	MaxCount int
 	// HTTP is the address of the status page; empty means any free port of this machine.
 	HTTP string
+	// Keys are demanded of requests; without them all are allowed.
+	Keys functionshost.Keys
 	Now  func() time.Time
 	Log  *slog.Logger
 	// HandlerOutput receives the handler's log lines.
@@ -288,7 +290,7 @@ func (w *World) StartHost(
 		Root: staged, Settings: w.settings, Env: os.Environ(), Log: w.options.Log,
 		Now:    w.options.Now,
 		Stdout: w.options.HandlerOutput, Stderr: w.options.HandlerOutput, OnEvent: onEvent,
-		HTTP: cmp.Or(w.options.HTTP, "127.0.0.1:0"),
+		HTTP: cmp.Or(w.options.HTTP, "127.0.0.1:0"), Keys: w.options.Keys,
 	})
 }
 

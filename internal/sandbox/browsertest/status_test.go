@@ -71,6 +71,7 @@ func newDesk(t *testing.T) *desk {
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: output, BlobsInMemory: true,
 		// The test alone fires the timer.
 		Settings: map[string]string{"ExportSchedule": "0 0 0 1 1 *"},
+		Keys:     functionshost.Keys{Admin: key},
 	})
 	if err != nil {
 		t.Fatal(err)
