@@ -182,7 +182,8 @@ func TestFuncFindsTheEmulatorsAndTheyOutliveIt(t *testing.T) {
 	want := report{
 		Args: []string{"start"},
 		Files: []string{
-			"BlobLoaded", "PollExport", "TimerExport", "handler", "host.json", settingsFile,
+			"BlobLoaded", "Cancel", "PollExport", "Retry", "Start", "Status", "TimerExport", "handler",
+			"host.json", settingsFile,
 		},
 		Containers: []string{"fhir-journal", "fhir-landing", "fhir-quarantine", "fhir-staging"},
 		Message:    "step", AtTheEnd: "the emulators answer",
