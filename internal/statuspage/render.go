@@ -11,6 +11,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"fhirsynapse/internal/pipeline/records"
@@ -35,7 +36,8 @@ const (
 //go:embed templates/*.html
 var files embed.FS
 
-var templates = parse()
+// templates are parsed at the first page, because a handler must listen at once.
+var templates = sync.OnceValue(parse)
 
 func parse() map[string]*template.Template {
 	out := map[string]*template.Template{}
@@ -173,7 +175,7 @@ func (s *Site) writeHTML(
 	w http.ResponseWriter, r *http.Request, status int, name string, f frame,
 ) error {
 	f.Now, f.Version = s.Now().UTC(), s.Version
-	t, err := templates[name].Clone()
+	t, err := templates()[name].Clone()
 	if err != nil {
 		return fmt.Errorf("make the page: %w", err)
 	}

@@ -327,6 +327,7 @@ func (w *world) loaded(t testing.TB, plan string, n int, at time.Time) {
 	if plan == "smokers" {
 		e.Cohort, e.Members = "former-smokers", &records.Members{Count: 1_202}
 		e.Jobs[0].Types = []string{"Observation", "Patient"}
+		e.Jobs[0].Level, e.Jobs[0].Group = records.LevelGroup, "g1"
 	}
 	if n == 1 {
 		e.Jobs[0].Since = time.Time{}
