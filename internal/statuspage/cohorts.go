@@ -44,6 +44,8 @@ type size struct {
 	At      time.Time `json:"at"`
 	Export  string    `json:"export"`
 	Members int       `json:"members"`
+	Joined  int64     `json:"joined"`
+	Gone    int64     `json:"gone"`
 }
 
 // mostCohorts bounds the cohorts on their page. Each takes a request.
@@ -83,7 +85,9 @@ func sizes(past []past, name string) (out []size) {
 	for _, p := range past {
 		for _, e := range p.entries {
 			if e.Cohort == name && e.Members > 0 {
-				out = append(out, size{e.RequestedAt, exportID(p.name, e), e.Members})
+				out = append(out, size{
+					e.RequestedAt, exportID(p.name, e), e.Members, e.Joined, e.Gone,
+				})
 			}
 		}
 	}

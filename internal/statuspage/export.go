@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"maps"
 	"net/http"
 	"slices"
 	"time"
@@ -39,6 +40,11 @@ type exportView struct {
 	CanCancel bool `json:"canCancel"`
 	CanStart  bool `json:"canStart"`
 	CanRetry  bool `json:"canRetry"`
+	// Joined and Gone count the patients who came into the cohort and left it.
+	Joined int64 `json:"joined,omitempty"`
+	Gone   int64 `json:"gone,omitempty"`
+	// Removals counts what the end of the export has removed from the tables.
+	Removals []removal `json:"removals,omitempty"`
 	// Incomplete describes what the server could not export; empty if that is nothing.
 	Incomplete string `json:"incomplete,omitempty"`
 	// Accepted is set if the plan allows errors of the server.
@@ -55,6 +61,34 @@ func (v exportView) refresh() time.Duration {
 		return later
 	}
 	return soon
+}
+
+// removal counts the resources of a type that the end of an export has removed.
+type removal struct {
+	Type string `json:"type"`
+	// Left is the number of resources of patients who have left the cohort.
+	Left int64 `json:"left"`
+	// Missing is the number of resources that the server no longer has, and Kept the number of
+	// those that were too many to be removed.
+	Missing int64 `json:"missing"`
+	Kept    int64 `json:"kept"`
+}
+
+// removals lists what the end of an export has removed, by type.
+func removals(end *records.End) (out []removal) {
+	if end == nil {
+		return nil
+	}
+	types := map[string]bool{}
+	for _, counts := range []map[string]int64{end.Left, end.Missing, end.Kept} {
+		for typ := range counts {
+			types[typ] = true
+		}
+	}
+	for _, typ := range slices.Sorted(maps.Keys(types)) {
+		out = append(out, removal{typ, end.Left[typ], end.Missing[typ], end.Kept[typ]})
+	}
+	return out
 }
 
 // step is one event in the life of an export.
@@ -109,6 +143,10 @@ func (s *reader) exportPage(ctx context.Context, id string) (view, error) {
 	if e.Members != nil {
 		v.Members = e.Members.Count
 	}
+	if e.End != nil {
+		v.Joined, v.Gone = e.End.Joined, e.End.Gone
+	}
+	v.Removals = removals(e.End)
 	account, err := s.account(ctx, e, jobs)
 	if err != nil {
 		v.Uncounted = fault.Clip(err.Error())

@@ -31,6 +31,7 @@ var pages = map[string]string{
 	"export-failed":           "/exports/nightly-000006",
 	"export-loaded":           "/exports/nightly-000003",
 	"export-running":          "/exports/smokers-000002",
+	"export-of-a-cohort":      "/exports/smokers-000001",
 	"files":                   "/exports/nightly-000003/files",
 	"files-of-type":           "/exports/nightly-000003/files?type=Patient",
 	"export-quarantine":       "/exports/nightly-000003/quarantine",

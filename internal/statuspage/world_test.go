@@ -328,6 +328,10 @@ func (w *world) loaded(t testing.TB, plan string, n int, at time.Time) {
 		e.Cohort, e.Members = "former-smokers", &records.Members{Count: 1_202}
 		e.Jobs[0].Types = []string{"Observation", "Patient"}
 		e.Jobs[0].Level, e.Jobs[0].Group = records.LevelGroup, "g1"
+		e.End = &records.End{
+			Joined: 5, Gone: 2, Left: map[string]int64{"Observation": 31, "Patient": 2},
+			Missing: map[string]int64{"Observation": 4}, Kept: map[string]int64{"Patient": 9},
+		}
 	}
 	if n == 1 {
 		e.Jobs[0].Since = time.Time{}

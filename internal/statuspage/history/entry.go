@@ -39,9 +39,15 @@ type Entry struct {
 	// Types has the counts of the resource types with lines.
 	Types map[string]Counts `json:"types,omitempty"`
 	// Uncounted is set if the ledger could not be read, so that Types is unknown.
-	Uncounted bool   `json:"uncounted,omitempty"`
-	Cohort    string `json:"cohort,omitempty"`
-	Members   int    `json:"members,omitempty"`
+	Uncounted bool `json:"uncounted,omitempty"`
+	// Removed is the number of resources that the end of the export removed from the tables: they
+	// left the cohort, or the server no longer has them.
+	Removed int64  `json:"removed,omitempty"`
+	Cohort  string `json:"cohort,omitempty"`
+	Members int    `json:"members,omitempty"`
+	// Joined and Gone count the patients who came into the cohort and left it.
+	Joined int64 `json:"joined,omitempty"`
+	Gone   int64 `json:"gone,omitempty"`
 	// Step and Cause describe a failure.
 	Step  string `json:"step,omitempty"`
 	Cause string `json:"cause,omitempty"`

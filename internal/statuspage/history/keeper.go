@@ -203,6 +203,14 @@ func entryOf(e records.Export, jobs []records.Job, n int) Entry {
 	if e.Members != nil {
 		out.Members = e.Members.Count
 	}
+	if end := e.End; end != nil {
+		out.Joined, out.Gone = end.Joined, end.Gone
+		for _, counts := range []map[string]int64{end.Left, end.Missing} {
+			for _, n := range counts {
+				out.Removed += n
+			}
+		}
+	}
 	if e.Failure != nil {
 		// The page of the export has the remedy too, which the text of an error repeats at its end.
 		cause := e.Failure.Cause
