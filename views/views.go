@@ -133,6 +133,15 @@ func read(dir fs.FS) (map[string][]byte, error) {
 // hl7Prefix begins the names of HL7's published files. Table names do not have it.
 const hl7Prefix = "ViewDefinition-"
 
+// isReserved reports whether a table is not made from a file: the tables about exports, and of the
+// patients of resources.
+func isReserved(table string) bool {
+	return strings.HasPrefix(table, "etl_") ||
+		slices.ContainsFunc(schema.PatientTypes(), func(resource string) bool {
+			return flatview.CompartmentName(resource) == table
+		})
+}
+
 func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error) {
 	var out []*sof.View
 	var faults []error
@@ -152,6 +161,12 @@ func compile(files map[string][]byte, options ...sof.Option) ([]*sof.View, error
 			})
 		}
 		key := strings.ToLower(v.Name)
+		if isReserved(key) {
+			faults = append(faults, &sof.Fault{
+				File: file, Path: "name", Msg: "fhirsynapse makes a table of this name itself",
+				Hint: "give the view another name; names that begin with etl_ are all taken",
+			})
+		}
 		if first, twice := tables[key]; twice {
 			faults = append(faults, &sof.Fault{
 				File: file, Path: "name", Msg: "the table is made by " + first + " already",

@@ -121,6 +121,18 @@ func TestNamed(t *testing.T) {
 	}
 }
 
+func TestNamesOfOtherTablesAreReserved(t *testing.T) {
+	t.Parallel()
+	for _, name := range []string{"etl_exports", "Compartment_observation"} {
+		text := `{"resourceType":"ViewDefinition","name":"` + name +
+			`","status":"active","resource":"Patient","select":[{"column":[{"name":"id","path":"id"}]}]}`
+		_, err := Load(fstest.MapFS{name + ".json": {Data: []byte(text)}})
+		if err == nil || !strings.Contains(err.Error(), "another name") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
 func TestFaultsOfAllFilesComeAtOnce(t *testing.T) {
 	t.Parallel()
 	_, err := Load(fstest.MapFS{

@@ -285,29 +285,40 @@ func (w *parts) tryExport(window records.Window) records.Export {
 		_, _ = w.p.Start(ctx, w.plan.Name, window)
 	}
 	w.exports++
-	id := records.ExportID(w.plan.Name, w.exports)
+	return w.finish(records.ExportID(w.plan.Name, w.exports))
+}
+
+// finish lets an export go on to its end.
+func (w *parts) finish(id string) records.Export {
+	w.t.Helper()
 	for range 10_000 {
-		if e, err := (records.Store{Journal: w.journal}).Export(ctx, id); err == nil &&
+		if e, err := (records.Store{Journal: w.journal}).Export(w.t.Context(), id); err == nil &&
 			e.State.Final() {
 			return e
 		}
-		if w.queue.Receive(ctx, nil, func(ctx context.Context, m pipeline.Message) error {
-			return w.p.Handle(ctx, m.Body)
-		}) {
-			continue
-		}
-		next := w.clock.Add(time.Minute)
-		if at, waits := w.queue.Next(); waits && at.Before(next) {
-			w.clock = at
-			continue
-		}
-		w.clock = next
-		if err := w.p.Tick(ctx); err != nil {
-			w.tickErrors = append(w.tickErrors, err)
-		}
+		w.step()
 	}
 	w.t.Fatalf("export %s does not end", id)
 	return records.Export{}
+}
+
+// step handles the next message, or moves the clock to it, or to the next tick.
+func (w *parts) step() {
+	ctx := w.t.Context()
+	if w.queue.Receive(ctx, nil, func(ctx context.Context, m pipeline.Message) error {
+		return w.p.Handle(ctx, m.Body)
+	}) {
+		return
+	}
+	next := w.clock.Add(time.Minute)
+	if at, waits := w.queue.Next(); waits && at.Before(next) {
+		w.clock = at
+		return
+	}
+	w.clock = next
+	if err := w.p.Tick(ctx); err != nil {
+		w.tickErrors = append(w.tickErrors, err)
+	}
 }
 
 // put writes a resource at the server.
