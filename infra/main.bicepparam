@@ -13,3 +13,6 @@ param operatorEmail = readEnvironmentVariable('OPERATOR_EMAIL', '')
 
 // Your public IP address lets the SQL set-up through the firewall of the new server.
 param operatorIpAddress = readEnvironmentVariable('OPERATOR_IP', '')
+
+// True lets the app write the Groups of cohorts (docs/cohorts.md).
+param cohorts = bool(readEnvironmentVariable('COHORTS', 'false'))

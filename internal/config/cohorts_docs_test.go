@@ -21,7 +21,12 @@ func example(t *testing.T, page string) config.Exports {
 	if !found {
 		t.Fatal("the page has no YAML")
 	}
-	e, err := config.ParseExports("exports.yaml", []byte(text), none)
+	deployed := func(name string) string {
+		return map[string]string{
+			"FHIR_URL": "https://clinic.fhir.azurehealthcareapis.com", "AZURE_CLIENT_ID": "id",
+		}[name]
+	}
+	e, err := config.ParseExports("exports.yaml", []byte(text), deployed)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -35,5 +40,13 @@ func TestTheExampleOfTheCohortsPageWorks(t *testing.T) {
 	if !ok || c.Match != cohort.MatchLatest || c.Membership != cohort.Tracking ||
 		len(e.Plans) != 1 || e.Plans[0].Cohort != c.Name {
 		t.Errorf("it has %+v and %+v", c, e.Plans)
+	}
+}
+
+func TestTheExampleOfTheTutorialWorks(t *testing.T) {
+	t.Parallel()
+	e := example(t, "tutorial.md")
+	if len(e.Plans) != 1 || e.Plans[0].Schema != "smokers" || e.Plans[0].Cohort != "former-smokers" {
+		t.Errorf("it has %+v", e.Plans)
 	}
 }

@@ -1,9 +1,11 @@
 package sandbox_test
 
 import (
+	"bytes"
 	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -53,6 +55,9 @@ func TestDemoOfACohort(t *testing.T) {
 				t.Error("the handler's log names a patient")
 			}
 			runQueriesOfReaders(t, filepath.Join(o.Dir, "fhir.duckdb"))
+			if name == "azure" {
+				runTutorial(t, o.Dir)
+			}
 		})
 	}
 }
@@ -87,6 +92,39 @@ func runQueriesOfReaders(t *testing.T, file string) {
 	t.Logf("rows: %v", counts)
 	if len(counts) != 5 || slices.Contains(counts, 0) {
 		t.Errorf("the queries give %v rows: five queries should have some", counts)
+	}
+}
+
+// runTutorial runs the commands of docs/tutorial.md after its demo, which has run.
+func runTutorial(t *testing.T, dir string) {
+	t.Helper()
+	page, err := os.ReadFile(filepath.Join(root, "docs", "tutorial.md"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	commands := 0
+	for n, block := range strings.Split(string(page), "```sh\n")[1:] {
+		block, _, _ = strings.Cut(block, "```")
+		if n == 0 {
+			if block != "make demo COHORT=former-smokers\n" {
+				t.Errorf("the tutorial begins with %s", block)
+			}
+			continue
+		}
+		for line := range strings.Lines(block) {
+			line = strings.ReplaceAll(strings.TrimSpace(line), ".demo/", dir+"/")
+			cmd := exec.CommandContext(t.Context(), "bash", "-euo", "pipefail", "-c", line)
+			cmd.Dir = root
+			out, err := cmd.CombinedOutput()
+			if err != nil || len(bytes.TrimSpace(out)) == 0 {
+				t.Errorf("%s: %v\n%s", line, err, out)
+			}
+			t.Logf("%s", out)
+			commands++
+		}
+	}
+	if commands < 4 {
+		t.Errorf("the tutorial has %d commands", commands)
 	}
 }
 
