@@ -46,7 +46,8 @@ func TestTheExampleOfTheCohortsPageWorks(t *testing.T) {
 func TestTheExampleOfTheTutorialWorks(t *testing.T) {
 	t.Parallel()
 	e := example(t, "tutorial.md")
-	if len(e.Plans) != 1 || e.Plans[0].Schema != "smokers" || e.Plans[0].Cohort != "former-smokers" {
+	if len(e.Plans) != 1 || e.Plans[0].Schema != "smokers" ||
+		e.Plans[0].Cohort != "former-smokers" {
 		t.Errorf("it has %+v", e.Plans)
 	}
 }
