@@ -7,7 +7,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"net/url"
 	"slices"
 	"strings"
 
@@ -58,6 +57,8 @@ type AppQuery struct{ Name, Subscription, Group string }
 type FunctionApp struct {
 	Name, Subscription, Group string
 	State                     string // Running or Stopped
+	// Principals are the object ids of the app's identities.
+	Principals []string
 	// Settings are the application settings. They hold secrets.
 	Settings map[string]string
 }
@@ -132,16 +133,11 @@ func (m *Management) sites(ctx context.Context, subscription string, q AppQuery)
 	if strings.ContainsAny(q.Name, "'/?#") {
 		return nil, fault.Permanentf("%q is not the name of a function app", q.Name)
 	}
-	filter := url.QueryEscape(
-		"resourceType eq 'Microsoft.Web/sites' and name eq '" + q.Name + "'")
-	var list struct{ Value []struct{ ID string } }
-	err := m.ask(ctx, "look for the app in subscription "+subscription, http.MethodGet,
-		"/subscriptions/"+url.PathEscape(subscription)+"/resources?api-version="+
-			versionResources+"&$filter="+strings.ReplaceAll(filter, "+", "%20"), &list)
+	ids, err := m.resources(ctx, subscription, "Microsoft.Web/sites", q.Name)
 	var out []string
-	for _, r := range list.Value {
-		if q.Group == "" || strings.EqualFold(segment(r.ID, "resourceGroups"), q.Group) {
-			out = append(out, r.ID)
+	for _, id := range ids {
+		if q.Group == "" || strings.EqualFold(segment(id, "resourceGroups"), q.Group) {
+			out = append(out, id)
 		}
 	}
 	return out, err
@@ -162,12 +158,25 @@ func (m *Management) site(ctx context.Context, id string) (FunctionApp, error) {
 		Name: segment(id, "sites"), Subscription: segment(id, "subscriptions"),
 		Group: segment(id, "resourceGroups"),
 	}
-	var site struct{ Properties struct{ State string } }
+	var site struct {
+		Properties struct{ State string }
+		Identity   struct {
+			PrincipalID            string
+			UserAssignedIdentities map[string]struct{ PrincipalID string }
+		}
+	}
 	if err := m.ask(ctx, "read the app "+out.Name, http.MethodGet,
 		id+"?api-version="+versionSites, &site); err != nil {
 		return out, err
 	}
 	out.State = site.Properties.State
+	for _, identity := range site.Identity.UserAssignedIdentities {
+		out.Principals = append(out.Principals, identity.PrincipalID)
+	}
+	if own := site.Identity.PrincipalID; own != "" {
+		out.Principals = append(out.Principals, own)
+	}
+	slices.Sort(out.Principals)
 	var settings struct{ Properties map[string]string }
 	if err := m.ask(ctx, "list the settings of the app "+out.Name, http.MethodPost,
 		id+"/config/appsettings/list?api-version="+versionSites, &settings); err != nil {
