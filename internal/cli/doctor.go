@@ -35,8 +35,8 @@ failed or skipped; a check is skipped if one that it needs has failed.
 Without a flag the command reads the app's settings from the environment, like the app itself. With
 --local it examines this machine: what a run without the cloud needs, and the settings of Core Tools
 in local.settings.json, if there are any. With --app it reads the settings of a deployed Function
-App from Azure, as the person who has signed in with az login. The rights are then those of that
-person, not those of the app's identity.
+App from Azure, as the person who has signed in with az login. Rights are then tried as that person,
+and the roles of the app's identity are read from Azure.
 
 The command changes nothing: it writes an empty blob into the containers that the app writes to, and
 deletes it. --kick-off also starts an export of one type and the last minute at each FHIR server, and

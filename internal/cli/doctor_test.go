@@ -58,7 +58,7 @@ func TestDoctorReport(t *testing.T) {
 	t.Parallel()
 	c := &clinic{subject: ill()}
 	got := consult(t, c, "--app", "func-x", "--subscription", "s", "--resource-group", "g")
-	const want = `warning  function app func-x: 3 settings read; the rights below are those of your sign-in, not those of the app's identity; only the app can read Key, a reference to a vault
+	const want = `warning  function app func-x: 3 settings read; rights are tried as you, and the roles of the app's identity read from Azure; only the app can read Key, a reference to a vault
          -> to check them too, set them as environment variables before the command
 failed   settings from the environment: 2 faults:
          Warehouse: is not set

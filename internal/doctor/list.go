@@ -84,8 +84,8 @@ func opening(s Subject) ([]Check, *kept) {
 
 // List returns the checks of the services.
 func List(s Subject, plans Plans) []Check {
-	return slices.Concat(lakeChecks(s, plans), busChecks(s), serverChecks(s, plans),
-		warehouseChecks(s, plans))
+	return slices.Concat(roleChecks(s, plans), lakeChecks(s, plans), busChecks(s),
+		serverChecks(s, plans), warehouseChecks(s, plans))
 }
 
 // loopback reports whether an address is on this machine.

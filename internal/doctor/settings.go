@@ -10,7 +10,7 @@ import (
 
 // app reports the state of the deployed app. The settings themselves are checked like others.
 func app(a App) Outcome {
-	of := fmt.Sprintf("%d settings read; the rights below are those of your sign-in, not those of the app's identity",
+	of := fmt.Sprintf("%d settings read; rights are tried as you, and the roles of the app's identity read from Azure",
 		a.Settings)
 	switch {
 	case !strings.EqualFold(a.State, "Running"):

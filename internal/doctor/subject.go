@@ -13,6 +13,8 @@ type Subject struct {
 	Local bool
 	// App is the deployed app, if its settings were read from Azure.
 	App *App
+	// Roles reads the roles of identities in Azure; nil if they cannot be read.
+	Roles Roles
 	// Settings are the faults and warnings of the settings; nil if there are none to check.
 	Settings *Settings
 	// Views compiles the views, and returns the number of their tables.
@@ -41,6 +43,35 @@ type App struct {
 	Settings int
 	// Unresolved are settings whose value only the app can see, such as references to a vault.
 	Unresolved []string
+}
+
+// Roles reads the roles of identities in Azure.
+type Roles interface {
+	// OnLake and OnBus return the roles of the app's identities.
+	OnLake(ctx context.Context, account string) (Assigned, error)
+	OnBus(ctx context.Context, namespace string) (Assigned, error)
+	// Service returns a FHIR service of Azure with the roles of its own identity on an account. It
+	// returns false if there is none at the URL.
+	Service(ctx context.Context, url, account string) (Service, bool, error)
+}
+
+// Assigned are the roles of an identity that concern a resource.
+type Assigned struct {
+	// Principal is the object id of the identity, or of the first of several.
+	Principal string
+	// Resource is the id of the resource in lower case; empty if it was not found.
+	Resource    string
+	Assignments []Assignment
+}
+
+// Assignment is a role on a resource, by their ids in lower case.
+type Assignment struct{ Role, Scope string }
+
+// Service is a FHIR service of Azure.
+type Service struct {
+	Assigned
+	// ExportsTo is the name of the storage account of its exports.
+	ExportsTo string
 }
 
 // Settings is the result of reading the settings.

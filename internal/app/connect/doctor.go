@@ -106,7 +106,7 @@ func (d Doctor) deployed(
 	s, close = app.Operator{Environment: e, Log: d.Log}.Subject(app.Diagnosis{
 		From: "the function app " + found.Name, Person: true,
 	})
-	s.App = &deployed
+	s.App, s.Roles = &deployed, roles{m, found}
 	s.Settings.Faults = slices.DeleteFunc(s.Settings.Faults, func(err error) bool {
 		return slices.ContainsFunc(deployed.Unresolved, func(name string) bool {
 			return strings.HasPrefix(err.Error(), name+":") ||

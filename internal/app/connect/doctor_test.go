@@ -210,7 +210,7 @@ func TestDoctorExaminesAMachine(t *testing.T) {
 		t.Errorf("the warehouse: %s", got["warehouse"].Why)
 	}
 	for _, r := range got {
-		if r.Status == doctor.Failed {
+		if r.Status == doctor.Failed || strings.Contains(r.Why+r.Remedy, "c2VjcmV0") {
 			t.Errorf("%s: %s", r.Check, r.Why)
 		}
 	}
@@ -279,5 +279,40 @@ func TestDoctorExaminesADeployedApp(t *testing.T) {
 	if _, _, err := d.Subject(t.Context(), other); err == nil ||
 		!strings.Contains(err.Error(), "there is no function app func-x") {
 		t.Errorf("an app of another group: %v", err)
+	}
+}
+
+// No word of a server that refuses everything is in the report, because it may name patients.
+func TestDoctorRepeatsNoWordOfAServer(t *testing.T) {
+	t.Parallel()
+	const marker = "Zebulon-Qx7"
+	for _, body := range []string{
+		`{"resourceType":"OperationOutcome","issue":[{"severity":"error","code":"` + marker +
+			`","diagnostics":"` + marker + `","details":{"text":"` + marker + `"}}]}`,
+		`{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","status":"` + marker +
+			`","rest":[{"operation":[{"name":"export-` + marker + `"}]}]}`,
+		marker,
+	} {
+		for _, status := range []int{200, 401, 403, 404, 500} {
+			server := httptest.NewServer(http.HandlerFunc(
+				func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("X-Progress", marker)
+					w.WriteHeader(status)
+					fmt.Fprint(w, body)
+				}))
+			t.Cleanup(server.Close)
+			file := filepath.Join(t.TempDir(), "exports.yaml")
+			if err := os.WriteFile(file, []byte("version: 1\nsources: {s: {url: \""+server.URL+
+				"\", auth: {kind: none}}}\nplans: [{name: nightly, schedule: manual}]\n"),
+				0o600); err != nil {
+				t.Fatal(err)
+			}
+			d := doctorOf(t, map[string]string{"ExportsFile": file})
+			for _, r := range examine(t, d, connect.DoctorRequest{KickOff: true}) {
+				if strings.Contains(r.What+r.Why+r.Remedy, marker) {
+					t.Errorf("HTTP %d: %s: %s -> %s", status, r.Check, r.Why, r.Remedy)
+				}
+			}
+		}
 	}
 }
