@@ -63,7 +63,10 @@ func (s *session) ensureReaders(ctx context.Context, db *database, schema string
 	s.definitions.Lock()
 	defer s.definitions.Unlock()
 	tables := []wanted{ledgerTable(), {warehouse.MissingTable, []column{
-		{"type", "VARCHAR"}, {"id", "VARCHAR"}, {"version", "VARCHAR"}, {"bound", "VARCHAR"},
+		{"type", "VARCHAR"},
+		{"id", "VARCHAR"},
+		{"version", "VARCHAR"},
+		{"bound", "VARCHAR"},
 		{"export", "VARCHAR"},
 	}}}
 	for _, t := range warehouse.ReaderTables() {

@@ -255,8 +255,11 @@ func TestAKillDuringTheEndOfAnExportLeavesAllOrNothing(t *testing.T) {
 	second := prepareCrash(t, lake, "plan-2", a+c+d)
 	third := prepareCrash(t, lake, "plan-3", a)
 	works := []crashWork{
-		{Batch: first}, end(9, first, "a", "b", "c", "d"), {Batch: second},
-		end(10, second, "a", "b", "c", "d"), {Batch: third},
+		{Batch: first},
+		end(9, first, "a", "b", "c", "d"),
+		{Batch: second},
+		end(10, second, "a", "b", "c", "d"),
+		{Batch: third},
 	}
 	for _, w := range works {
 		if err := w.do(t.Context(), s.Open(t, lake, crashViews.Tables)); err != nil {
