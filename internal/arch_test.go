@@ -111,7 +111,7 @@ var walls = []wall{
 		"internal/pipeline",
 		[]string{
 			"net/http", "database/sql", "github.com/Azure", "github.com/duckdb",
-			"github.com/microsoft",
+			"github.com/microsoft", "go.opentelemetry.io",
 		},
 		"the story knows ports; protocols, engines and SDKs belong to the adapters",
 	},

@@ -30,6 +30,8 @@ type App struct {
 	now     func() time.Time
 	log     *slog.Logger
 	rows    RowCounter
+	// observer takes telemetry; nil without any.
+	observer pipeline.Observer
 
 	lake      *azure.Lake
 	published *azure.Lake
@@ -147,6 +149,7 @@ func (a *App) Pipeline(ctx context.Context) (*pipeline.Pipeline, error) {
 		Lake: a.lake, Landings: a.lake, Remover: a.lake, Journal: a.journal, Queue: a.queue,
 		Warehouse: opened.Warehouse, Concluder: opened.Concluder, Flattener: flattener,
 		Source: sources, Cohorts: cohorts, Now: a.now, Token: token, Log: a.log,
+		Observer: a.observer,
 	})
 	return a.built, nil
 }

@@ -12,6 +12,7 @@ import (
 
 	"fhirsynapse/internal/azfunc"
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/telemetry"
 )
 
 // Serve runs a handler until ctx ends, and returns the exit code. The code is never 0, because the
@@ -35,6 +36,9 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 		return 1
 	}
 	tuneMemory(e.Environ)
+	sent := telemetry.Start(ctx, e.Environ, e.Version, e.Now, log)
+	defer func() { sent.Stop(ctx) }()
+	a.observer = sent.Observer()
 	if a.underHost() {
 		ticks := time.NewTicker(parentCheck)
 		defer ticks.Stop()
@@ -53,9 +57,9 @@ func Serve(ctx context.Context, e Environment, stdout, stderr io.Writer) int {
 // newLog makes the log of a handler. It clips texts and errors, so that a server's text cannot make
 // an entry long.
 func newLog(w io.Writer, level slog.Leveler) *slog.Logger {
-	return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{
+	return slog.New(contextual{slog.NewJSONHandler(w, &slog.HandlerOptions{
 		Level: level, ReplaceAttr: clipAttr,
-	}))
+	})})
 }
 
 // clipAttr clips the value of an attribute if it is a text or an error. The stack of a panic stays

@@ -129,7 +129,7 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 	}
 	in.Data, in.Metadata = b.data, b.metadata
 
-	err = call(r.Context(), h.funcs[name], in)
+	err = call(context.WithValue(r.Context(), invocationKey{}, in.ID), h.funcs[name], in)
 	var p *panicked
 	switch {
 	case err == nil:
@@ -145,6 +145,14 @@ func (h *handler) invoke(w http.ResponseWriter, r *http.Request, name string) {
 			slog.String("error", err.Error()))
 		refuse(w, http.StatusInternalServerError, class, in.ID)
 	}
+}
+
+type invocationKey struct{}
+
+// InvocationID returns the host's id of the invocation that a Func works on; empty outside of one.
+func InvocationID(ctx context.Context) string {
+	id, _ := ctx.Value(invocationKey{}).(string)
+	return id
 }
 
 // panicked is a recovered panic.

@@ -73,7 +73,7 @@ func (c *concluder) conclude(ctx context.Context, s Step) error {
 	if err := c.record(ctx, e, done); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	return c.finish.end(ctx, e, short, len(g.files))
+	return c.finish.end(ctx, e, short, now)
 }
 
 // conclusion returns the end of an export whose files are all committed.

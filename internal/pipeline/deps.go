@@ -20,6 +20,7 @@ type deps struct {
 	paths     map[string]map[string]string // by job: the types of the files of its manifest
 	viewSets  map[string]int               // by plan and fingerprint; numbers never change
 	deletes   map[string]deletes           // by job, once all are complete
+	reached   map[string]reached           // by plan: how far it was loaded
 
 	witnesses   witnesses
 	retries     seen[string] // by export: the step whose retry was recorded last

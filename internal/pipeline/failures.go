@@ -158,15 +158,20 @@ func (fa *failures) failJob(
 	ctx context.Context, id string, job int, step string, cause error,
 ) error {
 	f := fa.failure(ctx, id, job, step, cause)
-	_, err := fa.updateExport(ctx, id, func(e *records.Export) error {
+	at, ended := fa.Now(), false
+	e, err := fa.updateExport(ctx, id, func(e *records.Export) error {
 		if e.ID == "" {
 			return records.ErrUnchanged // it was never created
 		}
-		e.State, e.FinishedAt, e.Failure, e.Retry = records.Failed, fa.Now(), f, nil
+		e.State, e.FinishedAt, e.Failure, e.Retry = records.Failed, at, f, nil
+		ended = true
 		return nil
 	})
 	if err != nil {
 		return fmt.Errorf("record the failure of export %s: %w", id, err)
+	}
+	if ended && e.State == records.Failed && e.FinishedAt.Equal(at) {
+		fa.tellEnded(ctx, e, progress{})
 	}
 	return nil
 }

@@ -185,7 +185,7 @@ func (fi *finisher) finishAll(ctx context.Context, e records.Export, files []lis
 			Kind: StepConclude, Export: e.ID, Round: e.Round,
 		})
 	}
-	return fi.end(ctx, e, shortfall, len(files))
+	return fi.end(ctx, e, shortfall, now)
 }
 
 // lacking returns the steps of files that are on their way: those that were written again are
@@ -214,26 +214,33 @@ func (fi *finisher) lacking(e records.Export, files []listed, now progress) []St
 
 // end makes an export loaded, or incomplete if the server could not export everything.
 func (fi *finisher) end(
-	ctx context.Context, e records.Export, s *records.Shortfall, files int,
+	ctx context.Context, e records.Export, s *records.Shortfall, now progress,
 ) error {
 	state := records.Loaded
 	if s != nil && !s.Accepted {
 		state = records.Incomplete
 	}
-	ended := false // other steps may end the export too
-	_, err := fi.updateExport(ctx, e.ID, func(e *records.Export) error {
-		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall, e.Retry = state, fi.Now(), fi.Now(), s, nil
+	at, ended := fi.Now(), false
+	e, err := fi.updateExport(ctx, e.ID, func(e *records.Export) error {
+		e.State, e.TouchedAt, e.FinishedAt, e.Shortfall, e.Retry = state, at, at, s, nil
 		ended = true
 		return nil
 	})
-	switch {
-	case err != nil || !ended:
+	// Another step may have ended it between the two, and tells it then.
+	if err != nil || !ended || !e.FinishedAt.Equal(at) {
 		return err
-	case state == records.Incomplete:
-		fi.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files, "issues",
-			records.Describe(s.Issues, s.More), "types", s.Types)
-	default:
-		fi.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", files)
+	}
+	fi.tellEnded(ctx, e, now)
+	files, bad := len(now.files), int64(0)
+	for _, c := range now.counts() {
+		bad += c.Quarantined
+	}
+	if state == records.Incomplete {
+		fi.Log.WarnContext(ctx, "export incomplete", "export", e.ID, "files", files,
+			"quarantined", bad, "issues", records.Describe(s.Issues, s.More), "types", s.Types)
+	} else {
+		fi.Log.InfoContext(ctx, "export loaded", "export", e.ID, "files", files, "quarantined",
+			bad)
 	}
 	return nil
 }

@@ -19,16 +19,21 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	if err != nil {
 		return p.recordStranger(ctx, body, err)
 	}
+	ctx, report := p.watch(ctx, s)
+	defer p.tellStep(report)
 	work, done := context.WithTimeoutCause(ctx, p.StepTimeout, errDeadline)
 	err = p.do(work, s)
 	done()
 	if err == nil {
+		report.end(OutcomeDone, nil)
 		p.failures.forgetRetry(ctx, s)
 		return nil
 	}
 	if ctx.Err() != nil {
+		report.end(OutcomePutBack, nil)
 		return p.putBack(ctx, s)
 	}
+	report.end(OutcomeFailed, err)
 	// The failure is recorded even if the step ended because its time was up.
 	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
@@ -43,6 +48,7 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 			"error", err)
 		return p.failures.fail(ctx, s, fmt.Errorf("tried %d times, at last: %w", s.Try+1, err))
 	}
+	report.end(OutcomeAgain, err)
 	next := s
 	next.Try++
 	wait := again(next.Try, err)

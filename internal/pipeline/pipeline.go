@@ -49,6 +49,8 @@ type Ports struct {
 	Log   *slog.Logger
 	// Trouble is called for every step that fails, from any goroutine; nil turns it off.
 	Trouble func(Trouble)
+	// Observer takes what happens, for telemetry; nil turns it off.
+	Observer Observer
 }
 
 // Options are the pipeline's settings.

@@ -84,6 +84,7 @@ func (p *preparer) landed(ctx context.Context, s Step) error {
 	if e.State.Final() || !isSpelledRight(s.Type) {
 		return nil
 	}
+	observed(ctx).Step = s
 	// The prepare steps are sent with the manifest, and then events add nothing.
 	if collected, err := p.wasCollected(ctx, owner); err != nil {
 		return fmt.Errorf("%s: %w", s, err)
@@ -230,6 +231,7 @@ func (p *preparer) prepareFile(
 	if _, err := p.Lake.Put(ctx, Staging, place.done(f), bytes.NewReader(data)); err != nil {
 		return err
 	}
+	observed(ctx).prepared(s.Type, bytesRead, done)
 	p.Log.InfoContext(ctx, "prepared", "export", e.ID, "type", s.Type, "file", f.Path, "bytes",
 		bytesRead, "lines", done.Lines,
 		"quarantined", done.Quarantined, "took", p.Now().Sub(began))

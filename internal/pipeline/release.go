@@ -33,6 +33,8 @@ func (w *watchdog) releaseEnded(
 	d.Value.Released = e.ID
 	if err := d.Write(ctx, w.Journal); err != nil && !errors.Is(err, ErrConflict) {
 		return err
+	} else if err == nil && e.State == records.Cancelled { // by a person, in any process
+		w.tellEnded(ctx, e, progress{})
 	}
 	return nil
 }

@@ -180,20 +180,31 @@ func (st *starter) notBegun(
 		Export: r.Current, Step: Step{Kind: StepKickOff, Export: r.Current, Job: 1}, Err: cause,
 	})
 	// One write: an export without jobs that has not failed would never end.
-	err := st.records.CreateExport(ctx, records.Export{
+	e := records.Export{
 		ID: r.Current, Plan: plan.Name, Schema: plan.Schema, State: records.Failed,
 		RequestedAt: r.RequestedAt, TouchedAt: st.Now(), FinishedAt: st.Now(),
 		Failure: st.failures.failure(ctx, r.Current, 1, step, cause),
-	})
+	}
+	err := st.records.CreateExport(ctx, e)
 	if errors.Is(err, ErrConflict) {
 		return nil // another tick was faster
+	}
+	if err == nil {
+		st.tellEnded(ctx, e, progress{})
 	}
 	return err
 }
 
 // kickOff starts every job that the server has not accepted yet. It may run again at any time,
 // and twice at once.
-func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) error {
+func (st *starter) kickOff(
+	ctx context.Context, plan Plan, e records.Export,
+) (err error) {
+	ctx, report := st.watch(ctx, Step{Kind: StepKickOff, Export: e.ID})
+	defer func() {
+		report.endKickOff(err)
+		st.tellStep(report)
+	}()
 	source, err := st.Source(plan.Name)
 	if err != nil {
 		return fmt.Errorf("kick off %s: %w", e.ID, err)
@@ -208,6 +219,7 @@ func (st *starter) kickOff(ctx context.Context, plan Plan, e records.Export) err
 				given := fault.Of(err) != fault.Transient ||
 					st.Now().Sub(e.RequestedAt) > st.ExportTimeout || st.unavailable(j)
 				st.kickOffTrouble(ctx, e, j, err, given)
+				report.stopped(given, err)
 				if given {
 					return st.failures.failJob(ctx, e.ID, j.N, "kick-off", err)
 				}

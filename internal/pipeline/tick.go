@@ -78,6 +78,9 @@ func (p *Pipeline) goOn(
 	plan, configured := p.plan(name)
 	if current := d.Value.Current; current != "" {
 		e, err := p.records.Export(ctx, current)
+		if err == nil && configured {
+			p.tellTick(ctx, plan, d.Value, e)
+		}
 		switch {
 		case errors.Is(err, fs.ErrNotExist) && configured:
 			return p.starter.request(ctx, plan, d.Value) // killed between the intent and the export

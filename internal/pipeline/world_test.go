@@ -66,6 +66,7 @@ type world struct {
 	// leaseFor sets the pipeline's LeaseFor; zero means the default.
 	leaseFor time.Duration
 	log      *slog.Logger
+	observer pipeline.Observer
 	// cohorts answers for plans with a cohort: the Groups, or an error.
 	cohorts func() ([]string, error)
 	// members maps a Group to the first letters of the ids of its members.
@@ -127,7 +128,7 @@ func (w *world) instance() *pipeline.Pipeline {
 			}
 			return abilities(source), nil
 		},
-		Cohorts: gatedCohorts{w, w.gate}, Log: w.log,
+		Cohorts: gatedCohorts{w, w.gate}, Log: w.log, Observer: w.observer,
 		Now:   func() time.Time { return w.clock.Add(w.skew) },
 		Token: func() string { return fmt.Sprintf("%x", token.Uint64()) },
 	})
