@@ -43,7 +43,15 @@ var pure = map[string]func(args []any) (any, error){
 	"flatten":      flatten,
 	"union":        union,
 	"length":       length,
-	"take":         take,
+	"greater": func(a []any) (any, error) {
+		x, isNumber := a[0].(float64)
+		y, alsoNumber := a[1].(float64)
+		if !isNumber || !alsoNumber {
+			return nil, fmt.Errorf("greater: %v and %v are not numbers", a[0], a[1])
+		}
+		return x > y, nil
+	},
+	"take": take,
 	"split": func(a []any) (any, error) {
 		var out []any
 		for _, part := range strings.Split(text(a[0]), text(a[1])) {

@@ -200,6 +200,17 @@ param operatorType string = empty(deployer().?userPrincipalName) ? 'ServicePrinc
 @allowed(['PT6H', 'P1D', 'P2D'])
 param noExportWindow string = 'P2D'
 
+@description('Resource id of an action group of yours that alerts tell too; empty: none.')
+param actionGroupId string = ''
+
+@description('An alert comes when an export has not ended for so many hours.')
+@minValue(1)
+param unfinishedHours int = 24
+
+@description('An alert comes when what a plan has loaded is so many hours old. Choose more than the longest pause between two exports; paused plans do not count.')
+@minValue(1)
+param lagHours int = 48
+
 @description('Days for which logs are kept.')
 @minValue(30)
 @maxValue(730)
@@ -430,11 +441,14 @@ module alerts 'modules/alerts.bicep' = {
     location: location
     prefix: prefix
     email: operatorEmail
+    actionGroupId: actionGroupId
     logsId: monitoring.outputs.logsId
     namespaceId: bus.outputs.id
     topicId: fhir == 'none' ? '' : events!.outputs.topicId
     hasTopic: fhir != 'none'
     noExportWindow: noExportWindow
+    unfinishedHours: unfinishedHours
+    lagHours: lagHours
   }
 }
 

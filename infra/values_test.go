@@ -1,6 +1,8 @@
 package infra_test
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,8 +98,11 @@ var values = []struct {
 	{"Insights/metricAlerts", "properties.evaluationFrequency", []any{"PT5M", "PT15M"}},
 	{"Insights/metricAlerts", "properties.windowSize", []any{"PT5M", "PT1H"}},
 	{"Insights/scheduledQueryRules", "kind", []any{"LogAlert"}},
-	{"Insights/scheduledQueryRules", "properties.evaluationFrequency", []any{"PT5M", "PT1H"}},
-	{"Insights/scheduledQueryRules", "properties.windowSize", []any{"PT15M", "PT6H", "P1D", "P2D"}},
+	{"Insights/scheduledQueryRules", "properties.evaluationFrequency", []any{"PT5M", "PT15M", "PT1H"}},
+	{
+		"Insights/scheduledQueryRules", "properties.windowSize",
+		[]any{"PT15M", "PT1H", "PT6H", "P1D", "P2D"},
+	},
 	{"Insights/actionGroups", "location", []any{"global"}},
 	{"Network/privateDnsZones", "location", []any{"global"}},
 	{"Network/publicIPAddresses", "sku.name", []any{"Standard"}},
@@ -141,8 +146,13 @@ func TestAlerts(t *testing.T) {
 	t.Parallel()
 	d := deployed(t, nil)
 	for end, want := range map[string]string{
-		"-errors":    `"level":"ERROR"`,
-		"-no-export": `"msg":"export loaded"`,
+		"-errors":            `"level":"ERROR"`,
+		"-no-export":         `"msg":"export loaded"`,
+		"-export-failed":     `"msg":"export failed"`,
+		"-export-unfinished": `todouble(line.unfinishedSeconds) > 24 * 3600`,
+		"-lag":               `todouble(line.lagSeconds) > 48 * 3600`,
+		"-quarantined":       `tolong(line.quarantined) > 0`,
+		"-no-tick":           `"function":"TimerExport"`,
 	} {
 		rule := only(t, d, "Microsoft.Insights/scheduledQueryRules", end)
 		criterion := rule.at("properties",
@@ -156,9 +166,13 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	// The app really writes these lines.
-	finish := string(read(t, "../internal/pipeline/finish.go"))
-	for _, message := range []string{`"export loaded"`, `"export incomplete"`} {
-		if !strings.Contains(finish, message) {
+	writers := string(read(t, "../internal/pipeline/finish.go")) +
+		string(read(t, "../internal/pipeline/observe.go"))
+	for _, message := range []string{
+		`"export loaded"`, `"export incomplete"`, `"export failed"`, `"plan at a tick"`,
+		`"lagSeconds"`, `"unfinishedSeconds"`, `"paused"`, `"quarantined"`,
+	} {
+		if !strings.Contains(writers, message) {
 			t.Errorf("the app no longer logs %s, which an alert looks for", message)
 		}
 	}
@@ -183,5 +197,42 @@ func TestAlerts(t *testing.T) {
 	if receivers := with.at("properties", "emailReceivers").([]any); len(receivers) != 1 ||
 		len(text(with.at("properties", "groupShortName"))) > 12 {
 		t.Errorf("receivers of alerts: %v", receivers)
+	}
+}
+
+// Each alert leads to a section of the runbook that exists, and the runbook has a row for it.
+func TestEachAlertLeadsToItsSection(t *testing.T) {
+	t.Parallel()
+	page := string(read(t, "../docs/operations.md"))
+	sections := map[string]bool{}
+	for _, m := range regexp.MustCompile("(?m)^## (.+)$").FindAllStringSubmatch(page, -1) {
+		words := regexp.MustCompile("[^a-z0-9 -]").ReplaceAllString(strings.ToLower(m[1]), "")
+		sections[strings.ReplaceAll(words, " ", "-")] = true
+	}
+	link := regexp.MustCompile(`docs/operations\.md#([a-z0-9-]+)\.`)
+	found := 0
+	for _, r := range *deployed(t, map[string]any{"actionGroupId": "/group"}).found {
+		if r.Type != "Microsoft.Insights/metricAlerts" &&
+			r.Type != "Microsoft.Insights/scheduledQueryRules" {
+			continue
+		}
+		found++
+		description := text(r.at("properties", "description"))
+		m := link.FindStringSubmatch(description)
+		if m == nil || !sections[m[1]] {
+			t.Errorf("%s: %q names no section of docs/operations.md", r.Name, description)
+		}
+		_, name, _ := strings.Cut(strings.TrimPrefix(r.Name, "fhirsynapse-"), "-")
+		if !strings.Contains(page, "\n| "+name+" | ") {
+			t.Errorf("docs/operations.md has no row for the alert %s", name)
+		}
+		// The group of the operators, and theirs.
+		if told := fmt.Sprint(r.at("properties", "actions")); !strings.Contains(told, "/group") ||
+			!strings.Contains(told, "-operators") {
+			t.Errorf("%s tells %s", r.Name, told)
+		}
+	}
+	if found != 9 {
+		t.Errorf("%d alerts", found)
 	}
 }
