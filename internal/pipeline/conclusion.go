@@ -14,6 +14,10 @@ type Concluder interface {
 	Conclude(ctx context.Context, c Conclusion) (Concluded, error)
 }
 
+// Adder is a Concluder of a warehouse that cannot replace all resources of a type: Batch.Replaces
+// has no meaning there.
+type Adder interface{ OnlyAdds() }
+
 // Conclusion is the end of an export.
 type Conclusion struct {
 	Schema string

@@ -72,6 +72,18 @@ func TestADeidentifiedExportReplacesTheFormerOne(t *testing.T) {
 	}
 }
 
+// Tables that nothing is removed from are not replaced: another configuration needs other ones.
+func TestWhatOnlyAddsReplacesNothing(t *testing.T) {
+	t.Parallel()
+	w := newDeidentifiedWorld(t)
+	w.adds = true
+	w.boot()
+	w.loaded("nightly-000001")
+	w.plans[0].Deidentify = &pipeline.Deidentify{Config: "other.json", ETag: "0x1"}
+	w.boot()
+	w.ends("nightly-000002", records.Failed)
+}
+
 // An export that may have lost patients replaces nothing, until a person says that it is right.
 func TestAnExportWithFewPatientsReplacesNothing(t *testing.T) {
 	t.Parallel()

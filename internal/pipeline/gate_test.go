@@ -182,6 +182,19 @@ func (w gatedWarehouse) Commit(ctx context.Context, b pipeline.Batch) error {
 	return err
 }
 
+// adder is a Concluder of tables that nothing is removed from.
+type adder struct{ pipeline.Concluder }
+
+func (adder) OnlyAdds() {}
+
+func (w *world) concluder() pipeline.Concluder {
+	c := gatedConcluder{w.tables, w.gate}
+	if w.adds {
+		return adder{c}
+	}
+	return c
+}
+
 // gatedConcluder is the same for the ends of exports.
 type gatedConcluder struct {
 	pipeline.Concluder

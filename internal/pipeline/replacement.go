@@ -20,7 +20,8 @@ var errNotWhole = errors.New("not all files are prepared")
 // replaces reports whether an export takes the place of all resources in its tables. The ids of
 // de-identified resources may be other ones than in the former export.
 func (d *deps) replaces(e records.Export) bool {
-	return d.Concluder != nil && e.Deidentify() != nil
+	_, adds := d.Concluder.(Adder)
+	return d.Concluder != nil && !adds && e.Deidentify() != nil
 }
 
 // checkReplacement compares an export that is going to replace the tables with the former one: a

@@ -39,6 +39,8 @@ type world struct {
 	gate    *gate
 	pick    func(int) int
 	events  []event
+	// adds is set for tables that nothing is removed from.
+	adds bool
 	// views is the fingerprint of the deployed views.
 	views string
 	plans []pipeline.Plan
@@ -119,7 +121,7 @@ func (w *world) instance() *pipeline.Pipeline {
 		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate},
 		Queue:     gatedQueue{w.queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
-		Concluder: gatedConcluder{w.tables, w.gate},
+		Concluder: w.concluder(),
 		Landings:  gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
 		Source: func(string) (pipeline.Source, error) {
 			source := gatedSource{w.server, w.gate}

@@ -16,10 +16,13 @@ import (
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
+	"fhirsynapse/internal/sof/schema"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql/statements"
+	"fhirsynapse/internal/warehouse/serverless"
 	"fhirsynapse/internal/warehouse/setup"
 	"fhirsynapse/views"
 )
@@ -265,6 +268,35 @@ func rareScripts(t *testing.T) []script {
 	return out
 }
 
+// cohortScripts returns the views of the plan of a cohort on the serverless pool.
+func cohortScripts(t *testing.T) []script {
+	t.Helper()
+	var out []script
+	for _, resource := range schema.R4().Names(schema.Resource) {
+		text, err := flatview.Compartment(resource)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if text == nil {
+			continue
+		}
+		v, err := sof.Compile(resource+".json", text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		steps, texts, err := serverless.CohortScript("fhir", v)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for i, text := range texts {
+			out = append(out, script{
+				steps[i] + " of " + resource, grammars[tsql.Serverless], text,
+			})
+		}
+	}
+	return out
+}
+
 // rekeyed returns the statements for a table whose key the view no longer keeps.
 func rekeyed(t *testing.T, target statements.Target) []statements.Statement {
 	t.Helper()
@@ -327,7 +359,7 @@ func TestGrammar(t *testing.T) {
 		}
 	}
 	all := slices.Concat(setupScripts(t), viewScripts(t), widenScripts(t),
-		rareScripts(t))
+		rareScripts(t), cohortScripts(t))
 	seen := map[script]bool{}
 	for _, s := range all {
 		if !seen[s] {

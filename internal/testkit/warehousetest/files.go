@@ -46,20 +46,28 @@ func NewFiles(t *testing.T, lake *pipelinetest.MemoryLake, names ...string) *Fil
 // Prepare lands and prepares a file of patients for each of texts.
 func (f *Files) Prepare(t *testing.T, export string, texts ...string) pipeline.Batch {
 	t.Helper()
+	return f.PrepareType(t, export, "Patient", texts...)
+}
+
+// PrepareType lands and prepares a file of resources of a type for each of texts.
+func (f *Files) PrepareType(
+	t *testing.T, export, resource string, texts ...string,
+) pipeline.Batch {
+	t.Helper()
 	flattener, err := flatten.NewFlattener(flatten.Options{Lake: f.Lake, Views: f.Views})
 	if err != nil {
 		t.Fatal(err)
 	}
-	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: "Patient", ViewSet: 1}
+	b := pipeline.Batch{Schema: "fhir", Plan: "plan", Export: export, Type: resource, ViewSet: 1}
 	for _, text := range texts {
 		f.n++
-		path := fmt.Sprintf("folder/Patient-%d.ndjson", f.n)
+		path := fmt.Sprintf("folder/%s-%d.ndjson", resource, f.n)
 		landed, err := f.Lake.Put(t.Context(), pipeline.Landing, path, strings.NewReader(text))
 		if err != nil {
 			t.Fatal(err)
 		}
 		in := pipeline.Flattening{
-			Plan: "plan", Export: export, Type: "Patient", Path: path,
+			Plan: "plan", Export: export, Type: resource, Path: path,
 			Dir: path + "@" + landed.ETag,
 		}
 		done, err := flattener.Flatten(t.Context(), in, strings.NewReader(text))

@@ -30,6 +30,14 @@
 // later try removes the files or external table of a failed one. Which snapshot is read follows
 // from the listing, like the bound, and changes in the same statement.
 //
+// A plan with members also has, for each concluded export, the memberships so far:
+//
+//	<schema>/members/<requested>-<export>-<attempt>.lines   cohort, patient, from, to
+//
+// The view etl_cohort_member reads the last one by its name, so that an export that was requested
+// earlier changes nothing. The view _cohort_<Type> is between _newest_<Type> and the views of the
+// plan, and leaves out the resources of others.
+//
 // The pool does not report which lines won, so the ledger counts all resources of a file as
 // applied.
 package serverless

@@ -16,6 +16,15 @@ type engine struct{ warehouse.PortOnly }
 
 var _ warehouse.Inspector = engine{}
 
+// Open implements warehouse.Engine.
+func (e engine) Open(address string, o warehouse.OpenOptions) (warehouse.Opened, error) {
+	opened, err := e.PortOnly.Open(address, o)
+	if w, ok := opened.Warehouse.(*Warehouse); ok && w != nil {
+		opened.Concluder = concluder{w}
+	}
+	return opened, err
+}
+
 // Engine returns the engine of the serverless pool, which reads published lines and has no tables.
 func Engine() warehouse.Engine {
 	return engine{func(address string, r warehouse.OpenOptions) (pipeline.Warehouse, error) {

@@ -96,7 +96,7 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	if err := warehouse.Check(b); err != nil {
 		return err
 	}
-	views, err := w.viewsOf(b)
+	views, filtered, err := w.viewsOf(b.Plan, b.Schema, b.Type)
 	if err != nil {
 		return err
 	}
@@ -124,6 +124,11 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	if err := w.put(ctx, dir+"/"+readyName, len(files)); err != nil {
 		return err
 	}
+	if filtered {
+		if err := (cohort{w, b.Schema}).show(ctx, false); err != nil {
+			return err
+		}
+	}
 	if err := w.show(ctx, b.Schema, b.Type, folder, views); err != nil {
 		return err
 	}
@@ -141,25 +146,16 @@ func (w *Warehouse) commit(ctx context.Context, b pipeline.Batch) error {
 	return nil
 }
 
-// viewsOf returns the statements of the views of a batch's type.
-func (w *Warehouse) viewsOf(b pipeline.Batch) ([]statement, error) {
-	all, err := w.o.Views(b.Plan)
+// viewsOf returns the statements of the views of a type of a plan, and whether they show the
+// resources of members only.
+func (w *Warehouse) viewsOf(
+	plan, schema, resource string,
+) (out []statement, filtered bool, err error) {
+	all, err := w.o.Views(plan)
 	if err != nil {
-		return nil, fmt.Errorf("read the views of plan %s: %w", b.Plan, err)
+		return nil, false, fmt.Errorf("read the views of plan %s: %w", plan, err)
 	}
-	var out []statement
-	var faults []error
-	for _, v := range all {
-		if v.Resource != b.Type {
-			continue
-		}
-		st, err := view(b.Schema, v)
-		out, faults = append(out, st), append(faults, err)
-	}
-	if err := errors.Join(faults...); err != nil {
-		return nil, &fault.Error{Class: fault.Permanent, Err: err}
-	}
-	return out, nil
+	return viewsFor(schema, resource, all)
 }
 
 // missing returns the files of a batch that no part has, in the order of their numbers.

@@ -162,14 +162,16 @@ func dropTable(schema, table string) statement {
 	return statement{stepDrop, "DROP EXTERNAL TABLE " + quoted(schema, table)}
 }
 
-// view returns a view of the plan over the newest resources.
-func view(schema string, v *sof.View) (statement, error) {
+// sourceKeys are the columns of the view of the newest resources before the document.
+var sourceKeys = []string{
+	warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn,
+	warehouse.ExportColumn,
+}
+
+// view returns a view of the plan over the view of the newest resources.
+func view(schema, newest string, v *sof.View) (statement, error) {
 	body, err := tsql.Body(v, tsql.Serverless, tsql.Shape{
-		From: quoted(schema, newestName(v.Resource)),
-		Keys: []string{
-			warehouse.IDColumn, warehouse.VersionColumn, warehouse.LastUpdatedColumn,
-			warehouse.ExportColumn,
-		},
+		From: quoted(schema, newest), Keys: sourceKeys,
 	})
 	if err != nil {
 		return statement{}, fmt.Errorf("view %s: %w", v.Name, err)
@@ -182,7 +184,7 @@ func view(schema string, v *sof.View) (statement, error) {
 // Script returns the statements of a first commit of a view's type with their steps, and of a
 // commit that writes a snapshot. The bound is that of a first part.
 func Script(schema string, v *sof.View) (steps, texts []string, err error) {
-	st, err := view(schema, v)
+	st, err := view(schema, newestName(v.Resource), v)
 	if err != nil {
 		return nil, nil, err
 	}

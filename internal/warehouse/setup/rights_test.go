@@ -11,6 +11,7 @@ import (
 
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/sof"
+	"fhirsynapse/internal/sof/flatview"
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/testkit/warehousetest"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -261,6 +262,19 @@ func TestRightsAreThoseOfTheStatements(t *testing.T) {
 			commit = append(commit, text)
 		}
 	}
+	text, err := flatview.Compartment("Patient")
+	if err != nil {
+		t.Fatal(err)
+	}
+	compartment, err := sof.Compile("compartment.json", text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, cohort, err := serverless.CohortScript("fhir", compartment)
+	if err != nil {
+		t.Fatal(err)
+	}
+	commit = append(commit, cohort...)
 	s = usual(tsql.Serverless)
 	// VIEW DEFINITION shows credentials and data sources in the catalog.
 	compare(t, "serverless", append(needed(t, commit), "VIEW DEFINITION"), granted(s, s.Principal))
