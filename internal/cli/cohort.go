@@ -192,6 +192,7 @@ refresh would write. Nothing is written: the command always is a dry run.`,
 				}
 				for _, x := range list {
 					args = append(args, x.Name)
+					fmt.Fprintln(s.Err, "fhirsynapse:", asks(x))
 				}
 			}
 			var reports []cohort.Report
@@ -211,6 +212,22 @@ refresh would write. Nothing is written: the command always is a dry run.`,
 	cmd.Flags().BoolVar(&dry, "dry-run", true, "write nothing; the command knows no other way")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	return cmd
+}
+
+// asks describes for a person what a refresh asks the server of a cohort.
+func asks(x cohort.State) string {
+	if x.Group != "" {
+		return fmt.Sprintf("cohort %s reads Group %s at %s", x.Name, x.Group, x.Source)
+	}
+	what := fmt.Sprintf("cohort %s asks %s for %s", x.Name, x.Source, x.Search)
+	switch {
+	case x.Match != cohort.MatchLatest:
+	case x.Among != "":
+		what += ", the newest of " + x.Among
+	default:
+		what += ", the newest of all values"
+	}
+	return what
 }
 
 func cohortRefreshCommand(s Streams, c Commands, file *string) *cobra.Command {

@@ -104,6 +104,10 @@ func TestCohortCommands(t *testing.T) {
 			out:  []string{"former-smokers"}, file: "mine.yaml",
 			asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
 		},
+		"plan of a server that is away": {
+			args: []string{"plan"}, err: fault.Transientf("the server is away"),
+			fail: "cohort former-smokers asks", asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
+		},
 		"plan never writes": {
 			args: []string{"plan", "--dry-run=false"}, fail: "plan is always a dry run",
 		},
