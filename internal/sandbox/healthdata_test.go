@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -203,7 +202,7 @@ func (g *guarded) silent(t *testing.T, w *parts) {
 	fmt.Fprintln(g, "ticks:", errors.Join(w.tickErrors...))
 	site := statuspage.New(statuspage.Options{
 		Journal: w.journal, Lake: w.lake, Ledger: w.tables, Plans: onePlan{w.plan},
-		Counter: onePlan{}, Now: func() time.Time { return w.clock },
+		Counter: onePlan{}, Now: w.now,
 		Log: slog.New(slog.NewJSONHandler(g, nil)),
 	}).Status()
 	for _, page := range []string{

@@ -42,7 +42,7 @@ func TestCostOfModes(t *testing.T) {
 		}
 		w.put(`{"resourceType":"Patient","id":"p002","active":true}`)
 		for _, id := range []string{"p003-1", "p004-1"} {
-			if _, err := w.data.Delete("Observation", id, w.clock); err != nil {
+			if _, err := w.data.Delete("Observation", id, w.now()); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -148,7 +148,7 @@ func (w *parts) change(r *rand.Rand) {
 	case 2:
 		if there {
 			// It may be deleted already.
-			_, _ = w.data.Delete("Observation", observation, w.clock)
+			_, _ = w.data.Delete("Observation", observation, w.now())
 		}
 	case 3:
 		if there {

@@ -26,7 +26,7 @@ import (
 
 // largestHandler bounds the handler's size in bytes, because a new instance in Azure downloads the
 // package first.
-const largestHandler = 35_000_000
+const largestHandler = 40_000_000
 
 // The zip file for Azure, unpacked as Azure does, runs an export from kick-off to tables. Steps and
 // storage events arrive by serviceBusTrigger.

@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -37,7 +38,7 @@ import (
 // and the clock is the test's.
 type parts struct {
 	t       *testing.T
-	clock   time.Time
+	clock   atomic.Pointer[time.Time]
 	data    *store.Store
 	lake    *pipelinetest.MemoryLake
 	journal *pipelinetest.MemoryJournal
@@ -77,8 +78,9 @@ func newParts(
 	for _, c := range change {
 		c(&options)
 	}
-	w := &parts{t: t, clock: time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC)}
-	now := func() time.Time { return w.clock }
+	w := &parts{t: t}
+	w.set(time.Date(2026, 3, 1, 3, 0, 0, 0, time.UTC))
+	now := w.now
 	w.lake = pipelinetest.NewMemoryLake(now)
 	w.journal, w.queue = pipelinetest.NewMemoryJournal(), pipelinetest.NewMemoryQueue(now)
 	var err error
@@ -275,9 +277,9 @@ func (w *parts) export(window records.Window) records.Export {
 func (w *parts) tryExport(window records.Window) records.Export {
 	w.t.Helper()
 	ctx := w.t.Context()
-	w.clock = w.clock.Add(time.Hour) // more than the lag
+	w.pass(time.Hour) // more than the lag
 	if _, err := records.RequestExport(ctx, w.journal, w.plan.Name, window,
-		w.clock); err != nil && w.exports > 0 {
+		w.now()); err != nil && w.exports > 0 {
 		w.t.Fatal(err)
 	}
 	if w.exports == 0 {
@@ -310,22 +312,29 @@ func (w *parts) step() {
 	}) {
 		return
 	}
-	next := w.clock.Add(time.Minute)
+	next := w.now().Add(time.Minute)
 	if at, waits := w.queue.Next(); waits && at.Before(next) {
-		w.clock = at
+		w.set(at)
 		return
 	}
-	w.clock = next
+	w.set(next)
 	if err := w.p.Tick(ctx); err != nil {
 		w.tickErrors = append(w.tickErrors, err)
 	}
 }
 
+// now is the time of all parts, which run at the same time.
+func (w *parts) now() time.Time { return *w.clock.Load() }
+
+func (w *parts) set(to time.Time) { w.clock.Store(&to) }
+
+func (w *parts) pass(d time.Duration) { w.set(w.now().Add(d)) }
+
 // put writes a resource at the server.
 func (w *parts) put(line string, args ...any) {
 	w.t.Helper()
-	w.clock = w.clock.Add(time.Second)
-	if _, err := w.data.Put(fmt.Appendf(nil, line, args...), w.clock); err != nil {
+	w.pass(time.Second)
+	if _, err := w.data.Put(fmt.Appendf(nil, line, args...), w.now()); err != nil {
 		w.t.Fatal(err)
 	}
 }
@@ -336,9 +345,9 @@ func (w *parts) smokes(patient string, former bool) {
 	if former {
 		code = "8517006"
 	}
-	w.clock = w.clock.Add(time.Second)
+	w.pass(time.Second)
 	w.put(`{"resourceType":"Observation","id":"status-%[1]s","status":"final","code":{"coding":[{"system":"http://loinc.org","code":"72166-2"}]},"subject":{"reference":"Patient/%[1]s"},"effectiveDateTime":%[2]q,"valueCodeableConcept":{"coding":[{"system":"http://snomed.info/sct","code":%[3]q}]}}`,
-		patient, w.clock.Format(time.RFC3339), code)
+		patient, w.now().Format(time.RFC3339), code)
 }
 
 // members are the patients whose status is former smoker.

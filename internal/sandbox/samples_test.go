@@ -53,7 +53,7 @@ func TestANewerVersionGoesOn(t *testing.T) {
 		t.Run(filepath.Base(sample), func(t *testing.T) {
 			t.Parallel()
 			w := sampled(t)
-			w.clock = w.clock.Add(2 * time.Hour) // the sample was left an hour after these changes
+			w.pass(2 * time.Hour) // the sample was left an hour after these changes
 			readSample(t, sample, w)
 			w.exports = 1
 			if e := w.finish(records.ExportID(w.plan.Name, 1)); e.State != records.Loaded {
@@ -84,7 +84,7 @@ func writeSample(t *testing.T, name string) {
 			}
 		}
 	})
-	w.clock = w.clock.Add(time.Hour)
+	w.pass(time.Hour)
 	if _, err := w.p.Start(t.Context(), w.plan.Name, records.Window{}); err != nil {
 		t.Fatal(err)
 	}
