@@ -106,7 +106,8 @@ func TestCohortCommands(t *testing.T) {
 		},
 		"plan of a server that is away": {
 			args: []string{"plan"}, err: fault.Transientf("the server is away"),
-			fail: "cohort former-smokers asks", asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
+			fail:  "cohort former-smokers asks",
+			asked: []cohort.Options{{DryRun: true}, {DryRun: true}},
 		},
 		"plan never writes": {
 			args: []string{"plan", "--dry-run=false"}, fail: "plan is always a dry run",
