@@ -1,7 +1,6 @@
 package bulkfhir
 
 import (
-	"bufio"
 	"context"
 	"errors"
 	"net/http"
@@ -70,40 +69,14 @@ func MayExport(ctx context.Context, o Options, job string) (known bool, err erro
 	return true, err
 }
 
-// capabilityOf parses a CapabilityStatement. Members before a syntax error are used.
+// capabilityOf reads the facts in a CapabilityStatement.
 func capabilityOf(b *unpackedBody, a answer) Capability {
-	var out Capability
-	var resource, name, version string
-	left := int64(maxMetadata)
-	in := bufio.NewReader(&limited{r: b, left: &left})
-	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
-		_, _ = in.Discard(len(mark)) // these bytes were peeked
+	st := statementOf(b, a, true)
+	slices.Sort(st.levels)
+	return Capability{
+		Found: st.isOne(), Software: a.scrub(st.product()), FHIR: st.fhir,
+		Supported: st.fhir == "" || supported(st.fhir), Levels: slices.Compact(st.levels),
 	}
-	s := newStream(in)
-	_ = s.object(func(key string) error {
-		switch key {
-		case "resourceType":
-			return s.text(&resource)
-		case "fhirVersion":
-			return s.text(&out.FHIR)
-		case "software":
-			return s.members(map[string]func() error{
-				"name":    func() error { return s.text(&name) },
-				"version": func() error { return s.text(&version) },
-			})
-		case "rest":
-			_, err := s.array(maxLinks, func(int) error { return s.exports(&out.Levels) })
-			return err
-		}
-		return s.skip()
-	})
-	out.Found = resource == "CapabilityStatement" || resource == "Conformance"
-	out.FHIR = strings.TrimSpace(clip(a.scrub(out.FHIR), 20))
-	out.Software = a.scrub(strings.TrimSpace(clip(name, 100) + " " + clip(version, 60)))
-	out.Supported = out.FHIR == "" || supported(out.FHIR)
-	slices.Sort(out.Levels)
-	out.Levels = slices.Compact(out.Levels)
-	return out
 }
 
 // members reads an object whose known members are read by functions. Another value is skipped.

@@ -84,57 +84,77 @@ func supported(version string) bool {
 		strings.HasPrefix(version, "4.3.")
 }
 
-// softwareOf parses a CapabilityStatement. Missing members stay empty.
-func softwareOf(b *unpackedBody, a answer) software {
-	var out software
-	var resource, name, version string
+// statement holds the members of a CapabilityStatement that this program reads. Missing ones stay
+// empty.
+type statement struct {
+	resource      string
+	fhir          string
+	name, version string // of the software
+	post          bool   // it follows version 4 of the guide
+	levels        []string
+}
+
+// isAnother reports whether a document names a resource that is no CapabilityStatement.
+func (st statement) isAnother() bool { return st.resource != "" && !st.isOne() }
+
+func (st statement) isOne() bool {
+	return st.resource == "CapabilityStatement" || st.resource == "Conformance"
+}
+
+// statementOf parses a CapabilityStatement. Members before a syntax error are used. The levels of
+// $export are read only if asked for, because they take the largest part of a document.
+func statementOf(b *unpackedBody, a answer, levels bool) (st statement) {
 	left := int64(maxMetadata)
 	in := bufio.NewReader(&limited{r: b, left: &left})
 	if mark, _ := in.Peek(len(byteOrderMark)); string(mark) == byteOrderMark {
 		_, _ = in.Discard(len(mark)) // these bytes were peeked
 	}
 	s := newStream(in)
-	// Members before a syntax error are used.
-	_ = s.object(func(key string) error {
-		switch key {
-		case "resourceType":
-			return s.text(&resource)
-		case "fhirVersion":
-			return s.text(&out.fhir)
-		case "software":
-			err := s.object(func(key string) error {
-				switch key {
-				case "name":
-					return s.text(&name)
-				case "version":
-					return s.text(&version)
-				}
-				return s.skip()
+	known := map[string]func() error{
+		"resourceType": func() error { return s.text(&st.resource) },
+		"fhirVersion":  func() error { return s.text(&st.fhir) },
+		"software": func() error {
+			return s.members(map[string]func() error{
+				"name":    func() error { return s.text(&st.name) },
+				"version": func() error { return s.text(&st.version) },
 			})
-			var other notObject
-			if errors.As(err, &other) {
-				return s.rest(other.token)
-			}
-			return err
-		case "instantiates":
+		},
+		"instantiates": func() error {
 			_, err := s.array(maxLinks, func(int) error {
 				var canonical string
 				err := s.text(&canonical)
 				profile, version, _ := strings.Cut(canonical, "|")
-				out.post = out.post ||
+				st.post = st.post ||
 					strings.HasPrefix(profile, "http://hl7.org/fhir/uv/bulkdata/") &&
 						strings.HasPrefix(version, "4")
 				return err
 			})
 			return err
+		},
+	}
+	if levels {
+		known["rest"] = func() error {
+			_, err := s.array(maxLinks, func(int) error { return s.exports(&st.levels) })
+			return err
 		}
-		return s.skip()
-	})
-	if resource != "" && resource != "CapabilityStatement" && resource != "Conformance" {
+	}
+	_ = s.members(known)
+	st.fhir = strings.TrimSpace(clip(a.scrub(st.fhir), 20))
+	return st
+}
+
+// product returns the name and the version of the software.
+func (st statement) product() string {
+	return strings.TrimSpace(clip(st.name, 100) + " " + clip(st.version, 60))
+}
+
+// softwareOf reads the versions in a CapabilityStatement.
+func softwareOf(b *unpackedBody, a answer) software {
+	st := statementOf(b, a, false)
+	if st.isAnother() {
 		return software{}
 	}
-	out.fhir = strings.TrimSpace(clip(a.scrub(out.fhir), 20))
-	out.name = strings.TrimSpace(clip(name, 100) + " " + clip(version, 60))
+	out := software{name: st.product(), fhir: st.fhir, post: st.post}
 	if out.fhir != "" {
 		out.name = strings.TrimPrefix(out.name+", FHIR "+out.fhir, ", ")
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"time"
 
 	"fhirsynapse/internal/fault"
@@ -23,19 +22,12 @@ type committer struct {
 
 // commit commits all prepared files of one export and type to the tables.
 func (c *committer) commit(ctx context.Context, s Step) error {
-	e, err := c.records.Export(ctx, s.Export)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c.ignore(ctx, s, noExport)
-	}
+	e, jobs, err := c.runningExport(ctx, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if e.State.Final() {
+	if jobs == nil {
 		return nil
-	}
-	jobs, err := c.records.Jobs(ctx, e)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
 	}
 	g, err := c.files.filesOf(ctx, jobs, s.Type)
 	if err != nil {

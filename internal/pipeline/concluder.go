@@ -2,9 +2,7 @@ package pipeline
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"io/fs"
 	"maps"
 	"slices"
 	"time"
@@ -27,19 +25,12 @@ const mostMissing = 0.05
 
 // conclude ends an export in the tables, once all its files are committed, and then in the journal.
 func (c *concluder) conclude(ctx context.Context, s Step) error {
-	e, err := c.records.Export(ctx, s.Export)
-	if errors.Is(err, fs.ErrNotExist) {
-		return c.ignore(ctx, s, noExport)
-	}
+	e, jobs, err := c.runningExport(ctx, s)
 	if err != nil {
 		return fmt.Errorf("%s: %w", s, err)
 	}
-	if e.State.Final() {
+	if jobs == nil {
 		return nil
-	}
-	jobs, err := c.records.Jobs(ctx, e)
-	if err != nil {
-		return fmt.Errorf("%s: %w", s, err)
 	}
 	g, err := c.files.filesOf(ctx, jobs, "")
 	if err != nil {

@@ -104,7 +104,7 @@ func tillOf(typ string, jobs []covered) (till time.Time) {
 	return till
 }
 
-// cohortRequests makes the jobs of an export of a cohort. former is what it builds on.
+// cohortRequests makes the jobs of a cohort's export. It builds on the former export.
 func cohortRequests(
 	plan Plan, parts []CohortPart, former formerCohort, window records.Window, till time.Time,
 ) (jobs []Request) {

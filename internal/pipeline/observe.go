@@ -190,7 +190,7 @@ type reached struct {
 }
 
 // tellTick logs and reports how far a plan is, given its last export. It asks the journal once for
-// each export; its failure is no failure of the tick.
+// each export. If the journal fails, the tick goes on.
 func (p *Pipeline) tellTick(
 	ctx context.Context, plan Plan, r records.PlanRecord, e records.Export,
 ) {

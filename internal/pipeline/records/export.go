@@ -66,7 +66,7 @@ type Export struct {
 	BasedOn []string `json:"rests,omitempty"`
 	// Lacks lists loaded exports that the tables did not have when this export was requested.
 	Lacks []string `json:"lacks,omitempty"`
-	// AcceptMissing is set if a person accepts that many resources are no longer at the server.
+	// AcceptMissing is set if a person has said that the server has deleted many resources.
 	AcceptMissing bool `json:"acceptMissing,omitempty"`
 	// TouchedAt is when the export last made progress. The watchdog reads it.
 	TouchedAt  time.Time `json:"touchedAt"`

@@ -10,7 +10,7 @@ type Window struct {
 	Full bool `json:"full,omitempty"`
 	// Since asks for the changes since then.
 	Since time.Time `json:"since,omitzero"`
-	// AcceptMissing accepts that many resources are no longer at the server.
+	// AcceptMissing is set if a person has said that the server has deleted many resources.
 	AcceptMissing bool `json:"acceptMissing,omitempty"`
 }
 

@@ -201,7 +201,7 @@ func (w *work) file(
 	}
 }
 
-// loaded returns the lines that are no longer bad.
+// loaded returns the lines that were bad and are good now.
 func loaded(lines []int64, left []Left) []int64 {
 	bad := map[int64]bool{}
 	for _, l := range left {

@@ -170,7 +170,7 @@ func TestTheEndOfTheFirstLoadReadsNoFiles(t *testing.T) {
 				t.Errorf("%s: %s", engine, r.Text)
 			}
 		}
-		// The next full export lacks b. That the ledger has forgotten the first one is no matter.
+		// The next full export lacks b, which gets a mark although the ledger has lost plan-1.
 		w.must(t, "DELETE FROM [fhir_load].[_ledger]")
 		end = e.committed(t, "plan-2", member("a", 6))
 		end.Members = nil

@@ -210,8 +210,8 @@ func (r *removal) look(ctx context.Context) (err error) {
 	return nil
 }
 
-// foreign counts the resources that are not the export's, if there are no files of other exports:
-// somebody may have deleted old rows of the ledger.
+// foreign counts the resources of other exports, if the ledger has no files of them: somebody may
+// have deleted old rows of the ledger.
 func (r *removal) foreign(ctx context.Context) error {
 	if r.of == nil || !r.of.Full || r.others > 0 {
 		return nil
