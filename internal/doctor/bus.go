@@ -114,7 +114,8 @@ func queueSettings(ctx context.Context, bus Bus, q Queue) Outcome {
 // wish is a setting of a queue that should differ.
 type wish struct {
 	text string
-	// option is the option of az that changes the setting. If there is none, remedy tells what to do.
+	// option is the option of az that changes the setting. If there is none, remedy tells what
+	// to do.
 	option, remedy string
 }
 
