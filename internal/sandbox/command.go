@@ -171,6 +171,7 @@ the environment of this command.`,
 				return err
 			}
 			defer done()
+			o.ExportSchedule = "0 */5 * * * *"
 			o.Exports, o.HTTP = exports, cmp.Or(address, usualAddress(cmd.Context()))
 			return Demo{
 				World: o, Data: c.data, Patients: c.patients, Seed: c.seed, Out: out,

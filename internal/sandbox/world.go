@@ -51,6 +51,9 @@ type Options struct {
 	WithoutGroups bool
 	// Store is the FHIR server's data.
 	Store *store.Store
+	// ExportSchedule is the handler's timer; empty means that exports begin only by Export, as
+	// whoever counts them needs.
+	ExportSchedule string
 	// Settings are added to the handler's own settings, and override them.
 	Settings map[string]string
 	// Engines holds the warehouses that this process can open, to read the ledger.
@@ -100,8 +103,10 @@ const (
 	// probeQueue is for people who test their own client.
 	probeQueue = "probe"
 	landing    = "fhir-landing"
-	planName   = "demo"
-	schema     = "main"
+	// rarely is a schedule that fires once in four years: the host wants one.
+	rarely   = "0 0 0 29 2 *"
+	planName = "demo"
+	schema   = "main"
 )
 
 // maxDeliveryCount of the app's queues prevents dead letters from a burst of refused calls while a
@@ -250,7 +255,9 @@ func (w *World) configure(ctx context.Context) error {
 		}
 	}
 	w.settings = map[string]string{
-		"FUNCTIONS_WORKER_RUNTIME": "custom", "ExportSchedule": "0 */5 * * * *",
+		"FUNCTIONS_WORKER_RUNTIME": "custom",
+
+		"ExportSchedule":       cmp.Or(w.options.ExportSchedule, rarely),
 		"ServiceBusConnection": w.Bus.ConnectionString(),
 		"LakeStorage":          w.azurite.ConnectionString(),
 		"StepsQueue":           stepsQueue, "BlobEventsQueue": eventsQueue,
