@@ -239,6 +239,7 @@ func rareScripts(t *testing.T) []script {
 			all = append(all, moving.Exclude(types)...)
 		}
 		all = append(all, rekeyed(t, target)...)
+		all = append(all, describing(target)...)
 		if target.Statistics {
 			asked := statements.ReplacedQueries(target)
 			rebuilt, _ := statements.Rebuilt(target, nil, 1)
@@ -266,6 +267,23 @@ func rareScripts(t *testing.T) []script {
 		}
 	}
 	return out
+}
+
+// describing returns the statements that describe the tables of a target.
+func describing(target statements.Target) []statements.Statement {
+	there := statements.Catalog{
+		{Schema: "fhir", Table: "patient", Column: "id"},
+		{Schema: "fhir", Table: "etl_exports", Column: "export"},
+		{Schema: "fhir_load", Table: "_ledger", Column: "file_key"},
+	}
+	second := target.Views[0]
+	second.Name = "patient_name"
+	target.Views = append(slices.Clone(target.Views), second)
+	there = append(there, statements.Found{Schema: "fhir", Table: "patient_name", Column: "id"})
+	changes, _ := statements.ChangesQuery(target, there)
+	complete, _ := statements.CompleteQuery(target, there)
+	counts, _ := statements.RowCountsQuery(target, there)
+	return []statements.Statement{changes, complete, counts}
 }
 
 // cohortScripts returns the views of the plan of a cohort on the serverless pool.

@@ -33,19 +33,8 @@ func (r *Rows) Close() error {
 // while another process writes; the error then names that process and is Transient. Table names
 // need no schema if they are unambiguous. The caller closes the rows, which keep using ctx.
 func Query(ctx context.Context, path, query string, wait time.Duration) (*Rows, error) {
-	path, err := filepath.Abs(path)
+	db, release, err := openFile(ctx, path, wait)
 	if err != nil {
-		return nil, fmt.Errorf("find database: %w", err)
-	}
-	waiting, cancel := context.WithTimeout(ctx, wait)
-	defer cancel()
-	release, err := lockPath(waiting, path, shared)
-	if err != nil {
-		return nil, fault.Transientf("this process is writing to the database: %w", err)
-	}
-	db, err := openWaiting(ctx, waiting, path)
-	if err != nil {
-		release()
 		return nil, err
 	}
 	rows, err := db.query(ctx, query) //nolint:rowserrcheck // the caller reads them
@@ -55,6 +44,29 @@ func Query(ctx context.Context, path, query string, wait time.Duration) (*Rows, 
 		return nil, err
 	}
 	return &Rows{rows, db, release}, nil
+}
+
+// openFile opens a database file for reading. It waits up to wait while another process writes. The
+// caller closes the database, then calls release.
+func openFile(
+	ctx context.Context, path string, wait time.Duration,
+) (db *database, release func(), err error) {
+	path, err = filepath.Abs(path)
+	if err != nil {
+		return nil, nil, fmt.Errorf("find database: %w", err)
+	}
+	waiting, cancel := context.WithTimeout(ctx, wait)
+	defer cancel()
+	release, err = lockPath(waiting, path, shared)
+	if err != nil {
+		return nil, nil, fault.Transientf("this process is writing to the database: %w", err)
+	}
+	db, err = openWaiting(ctx, waiting, path)
+	if err != nil {
+		release()
+		return nil, nil, err
+	}
+	return db, release, nil
 }
 
 // openWaiting opens the database for reading and retries while it is in use.

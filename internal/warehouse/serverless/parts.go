@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
@@ -32,6 +33,8 @@ type part struct {
 	ready bool
 	large bool     // its files include resources that are too large for a snapshot
 	done  []string // exports
+	// doneAt is when the last of them was committed.
+	doneAt time.Time
 }
 
 // parts maps names to the parts of one type.
@@ -47,13 +50,19 @@ var partPath = regexp.MustCompile(`^([^/]+)/([^/]+)/part=(\d{6,}-[0-9a-f]+)/([^/
 
 // list lists the published files below a prefix, by the folder of their type.
 func (w *Warehouse) list(ctx context.Context, prefix string) (map[string]published, error) {
+	return listParts(ctx, w.o.Published, prefix)
+}
+
+func listParts(
+	ctx context.Context, lake pipeline.Lake, prefix string,
+) (map[string]published, error) {
 	out := map[string]published{}
-	for f, err := range w.o.Published.List(ctx, area, prefix) {
+	for f, err := range lake.List(ctx, area, prefix) {
 		if err != nil {
 			return nil, fmt.Errorf("list the published parts: %w", err)
 		}
 		if m := partPath.FindStringSubmatch(f.Path); m != nil {
-			folderOf(out, m[1]+"/"+m[2]).parts.add(m[3], m[4])
+			folderOf(out, m[1]+"/"+m[2]).parts.add(m[3], m[4], f.Modified)
 		} else if m := snapshotPath.FindStringSubmatch(f.Path); m != nil {
 			folderOf(out, m[1]+"/"+m[2]).snapshots.add(m[3], m[4], f.Path)
 		}
@@ -70,12 +79,15 @@ func folderOf(all map[string]published, folder string) published {
 	return p
 }
 
-func (p parts) add(name, file string) {
+func (p parts) add(name, file string, at time.Time) {
 	one := p[name]
 	one.ready = one.ready || file == readyName
 	one.large = one.large || strings.HasSuffix(file, largeEnding)
 	if export, ok := strings.CutPrefix(file, donePrefix); ok {
 		one.done = append(one.done, strings.TrimSuffix(export, doneEnding))
+		if at.After(one.doneAt) {
+			one.doneAt = at
+		}
 	}
 	p[name] = one
 }

@@ -133,6 +133,10 @@ func (c *compiler) aggregate(e syntax.Expr, s *scope) (syntax.Type, aggregate, e
 	if b, ok := e.(syntax.Binary); ok && b.Op == "-" {
 		return c.difference(b, s)
 	}
+	if text, ok := e.(syntax.Text); ok { // the same for every row, and for none
+		t, x, err := c.expr(text, s)
+		return t, func([]*frame) (value, error) { return x(nil) }, err
+	}
 	k, ok := e.(syntax.Call)
 	if !ok || k.Over {
 		return syntax.Type{}, nil, fail(8120, "a column beside an aggregate")

@@ -257,7 +257,7 @@ func (d *Database) layout(name string) (names []string, rows [][]any, ok bool) {
 	case "sys.stats_columns":
 		names = []string{"object_id", "stats_id", "column_id", "stats_column_id"}
 	default:
-		return nil, nil, false
+		return d.counts(name)
 	}
 	for _, t := range d.sorted() {
 		rows = append(rows, d.layoutOf(name, t)...)
@@ -285,7 +285,7 @@ func (d *Database) layoutOf(view string, t *table) (rows [][]any) {
 		}
 		return rows
 	case "sys.partitions":
-		return [][]any{{t.id, int64(0), t.counted}}
+		return d.partitions(t)
 	case "sys.pdw_column_distribution_properties":
 		return t.numbered(t.spread)
 	case "sys.indexes":
