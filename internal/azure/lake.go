@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"github.com/Azure/azure-sdk-for-go/sdk/azcore"
+	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/blob"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/bloberror"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/container"
 	"github.com/Azure/azure-sdk-for-go/sdk/storage/azblob/service"
@@ -174,12 +175,34 @@ func (l *Lake) Create(
 
 // Remove deletes a blob. A missing blob is not an error.
 func (l *Lake) Remove(ctx context.Context, area pipeline.Area, path string) error {
+	return l.remove(ctx, area, path, nil)
+}
+
+// RemoveAt deletes a blob that has the given ETag, and returns pipeline.ErrChanged if the blob has
+// another one. A missing blob is not an error.
+func (l *Lake) RemoveAt(ctx context.Context, area pipeline.Area, path, etag string) error {
+	return l.remove(ctx, area, path, &blob.DeleteOptions{
+		AccessConditions: &blob.AccessConditions{
+			ModifiedAccessConditions: &blob.ModifiedAccessConditions{IfMatch: quoted(etag)},
+		},
+	})
+}
+
+func (l *Lake) remove(
+	ctx context.Context, area pipeline.Area, path string, o *blob.DeleteOptions,
+) error {
 	p := l.place(area)
 	p.role = contributor
-	if _, err := p.client.NewBlobClient(path).Delete(ctx, nil); err != nil && !isMissing(err) {
-		return p.fail("remove", path, err)
+	_, err := p.client.NewBlobClient(path).Delete(ctx, o)
+	switch {
+	case err == nil || isMissing(err):
+		return nil
+	case o != nil && bloberror.HasCode(err, bloberror.ConditionNotMet):
+		if _, err := l.Stat(ctx, area, path); errors.Is(err, fs.ErrNotExist) {
+			return nil // Azurite answers so for a missing blob
+		}
 	}
-	return nil
+	return p.fail("remove", path, err)
 }
 
 func (l *Lake) write(

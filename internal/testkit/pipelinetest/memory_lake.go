@@ -148,11 +148,21 @@ func (l *MemoryLake) write(
 
 // Remove implements pipeline.Remover.
 func (l *MemoryLake) Remove(ctx context.Context, area pipeline.Area, path string) error {
+	return l.RemoveAt(ctx, area, path, "")
+}
+
+// RemoveAt removes a blob at an ETag; an empty one means any. A missing blob is not an error.
+func (l *MemoryLake) RemoveAt(
+	ctx context.Context, area pipeline.Area, path, etag string,
+) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	if b, there := l.blobs[area][path]; there && etag != "" && etag != b.file.ETag {
+		return fmt.Errorf("remove %s: %w", path, pipeline.ErrChanged)
+	}
 	delete(l.blobs[area], path)
 	if i, there := slices.BinarySearch(l.paths[area], path); there {
 		l.paths[area] = slices.Delete(l.paths[area], i, i+1)
