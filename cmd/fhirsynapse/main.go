@@ -52,7 +52,7 @@ func run() int {
 		Runs:       connect.Runner(e.Engines, time.Now),
 		Journal:    operator,
 		Cohorts:    operator,
-		Quarantine: operator,
+		Quarantine: operator, Messages: operator,
 		Doctor: connect.Doctor{
 			Environment: e, Log: operator.Log, Dir: dir, DuckDB: local.DuckDBVersion,
 		},

@@ -142,6 +142,11 @@ func (o Operator) journal() (*App, error) {
 	if err != nil {
 		return nil, err
 	}
+	return o.with(cfg)
+}
+
+// with returns an app with some of its settings.
+func (o Operator) with(cfg config.Config) (*App, error) {
 	for _, w := range cfg.Warnings {
 		o.Log.Warn("configuration", "warning", w)
 	}

@@ -22,6 +22,7 @@ func (o Operator) Quarantined(
 	if err != nil {
 		return quarantine.Listing{}, err
 	}
+	q.Queue = a.config.StepsQueue
 	list, err := quarantine.List(ctx, a.lake, q)
 	switch {
 	case err != nil:
@@ -53,7 +54,7 @@ func (o Operator) ExplainQuarantine(
 	switch {
 	case err != nil:
 		return r, a.unread(err)
-	case len(r.Types) == 0 && len(r.Texts) == 0:
+	case len(r.Types)+len(r.Texts)+len(r.Failed) == 0:
 		return r, unknown
 	}
 	r.Schema = schema

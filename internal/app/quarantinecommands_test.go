@@ -106,3 +106,48 @@ func TestOperatorsSeeTheQuarantine(t *testing.T) {
 		t.Errorf("a container that is missing: %v", err)
 	}
 }
+
+// A message that was kept by a former version goes back on the queue of the sandbox, with the
+// settings of storage and queue.
+func TestOperatorsPutMessagesBack(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	ctx, lake := t.Context(), w.App.Lake()
+	const poll = `{"step":"poll","export":"demo-000001","job":1}`
+	id := records.Digest(poll)
+	for body, name := range map[string]string{poll: id, "foreign": records.Digest("foreign")} {
+		if _, err := lake.Put(ctx, pipeline.Quarantine,
+			pipeline.MessagesFolder+name+".json", strings.NewReader(body)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	storage := operator(t, w.Settings(), "LakeStorage")
+	list, err := storage.Quarantined(ctx, quarantine.Query{Most: 5})
+	if err != nil || len(list.Files) != 2 || list.Files[0].Message.Queue != "export-steps" ||
+		list.Files[0].Reason == "" {
+		t.Errorf("listed %+v, %v", list.Files, err)
+	}
+	f, err := storage.KeptMessage(ctx, id)
+	if err != nil || f.Message.Step != pipeline.StepPoll || f.Message.Export != "demo-000001" {
+		t.Errorf("%+v, %v", f, err)
+	}
+	var out strings.Builder
+	if err := storage.CopyMessage(ctx, id, &out); err != nil || out.String() != poll {
+		t.Errorf("copied %q, %v", out.String(), err)
+	}
+	if _, err := storage.RetryMessages(ctx, "", nil); err == nil ||
+		!strings.Contains(err.Error(), "ServiceBusConnection: is not set") {
+		t.Errorf("without the queue: %v", err)
+	}
+	o := operator(t, w.Settings(), "LakeStorage", "ServiceBusConnection", "StepsQueue")
+	r, err := o.RetryMessages(ctx, "", nil)
+	if err != nil || r.Sent != 1 || r.Refused != 1 {
+		t.Errorf("%+v, %v", r, err)
+	}
+	if got := w.Bus.Queue("export-steps").Stats().Active; got != 1 {
+		t.Errorf("the queue has %d messages", got)
+	}
+	if _, err := o.KeptMessage(ctx, id); err == nil {
+		t.Error("the copy is still there")
+	}
+}

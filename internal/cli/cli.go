@@ -42,6 +42,8 @@ type Commands struct {
 	Cohorts Cohorts
 	// Quarantine reads the quarantine container, for the command quarantine.
 	Quarantine Quarantine
+	// Messages reads the messages that the handler could not read, for the same command.
+	Messages Messages
 	// Doctor finds the installation to examine, for the command doctor.
 	Doctor Doctor
 	// Version describes the build.
@@ -98,6 +100,19 @@ type Quarantine interface {
 	CopyServerTexts(ctx context.Context, export string, w io.Writer) (int64, error)
 	// RetryQuarantine loads bad lines again. After an error the report has the files that are done.
 	RetryQuarantine(ctx context.Context, s quarantine.Selection) (retry.Report, error)
+}
+
+// Messages reads the messages in the quarantine of the app. An app.Operator implements it.
+type Messages interface {
+	// KeptMessage describes a message.
+	KeptMessage(ctx context.Context, id string) (quarantine.File, error)
+	// CopyMessage writes the content of a message, which may be health data if others have sent it.
+	CopyMessage(ctx context.Context, id string, w io.Writer) error
+	// RetryMessages puts a message back on its queue, or all for an empty id. After an error the
+	// report has the messages that are done.
+	RetryMessages(
+		ctx context.Context, id string, p *quarantine.Progress,
+	) (retry.MessagesReport, error)
 }
 
 // stubs replace the calls that need a database, in tests; nil means the real call.

@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -13,15 +14,17 @@ import (
 	"github.com/jedib0t/go-pretty/v6/text"
 	"github.com/spf13/cobra"
 
+	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/quarantine"
 )
 
 func quarantineCommand(s Streams, c Commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "quarantine",
-		Short: "List bad lines, show why they are bad, and load them again",
-		Long: `List the files of the quarantine container, show why lines are bad, and load them again after a fix.
-The commands print counts, places and reasons; only show --lines and show --texts print health data.
+		Short: "List bad lines and unread messages, show why, and try them again",
+		Long: `List the files of the quarantine container, show why lines are bad and why messages are kept, load the
+lines again after a fix, and put the messages back on their queue after an upgrade. The commands print
+counts, places and reasons; only show --lines, show --texts and show --body print what may be health data.
 
 The commands read the app's settings from the environment. Those of the storage account are enough, but for retry:
 LakeStorage, or LakeStorage__blobServiceUri with the identity of this machine or of the Azure CLI; and
@@ -40,8 +43,9 @@ func quarantineListCommand(s Streams, c Commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list [PLAN|EXPORT]",
 		Short: "List the files of the quarantine, the newest first",
-		Long: `List the files of the quarantine, the newest first: bad lines, texts of a server about a failure, and
-messages that are not ours. Lines are counted in files of up to 1 MB; --count reads the larger ones too.`,
+		Long: `List the files of the quarantine, the newest first: bad lines, texts of a server about a failure, files
+at which an export failed, and apart from them the messages that the handler could not read. Lines are
+counted in files of up to 1 MB; --count reads the larger ones too.`,
 		Example: "  fhirsynapse quarantine list nightly --most 20",
 		Args:    between(0, 1, "the plan or export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -67,7 +71,8 @@ messages that are not ours. Lines are counted in files of up to 1 MB; --count re
 			if files == 0 {
 				return say(s, "nothing is in the quarantine"+of(q.Name))
 			}
-			return say(s, quarantineTable(list.Files), found+shownLine(list.Files, files))
+			return say(s, append(quarantineTables(list.Files),
+				found+shownLine(list.Files, files))...)
 		},
 	}
 	cmd.Flags().IntVar(&q.Most, "most", 50, "the number of files")
@@ -96,6 +101,27 @@ func of(name string) string {
 	return " of " + name
 }
 
+// quarantineTables describes files, and apart from them messages.
+func quarantineTables(files []quarantine.File) []string {
+	var out []string
+	messages := slices.DeleteFunc(slices.Clone(files), func(f quarantine.File) bool {
+		return f.Kind != quarantine.Message
+	})
+	if len(messages) < len(files) {
+		out = append(out, quarantineTable(files))
+	}
+	if len(messages) > 0 {
+		out = append(out, messagesTable(messages))
+		if slices.ContainsFunc(messages, func(f quarantine.File) bool {
+			return f.Message.Step != ""
+		}) {
+			out = append(out, "put the messages that can be read back on their queue: "+
+				"fhirsynapse quarantine retry --messages")
+		}
+	}
+	return out
+}
+
 func quarantineTable(files []quarantine.File) string {
 	t := plainTable("kind", "export", "type", "lines", "retried", "bytes", "written", "file")
 	t.SetColumnConfigs([]table.ColumnConfig{
@@ -104,6 +130,9 @@ func quarantineTable(files []quarantine.File) string {
 		{Number: 6, Align: text.AlignRight, AlignHeader: text.AlignRight},
 	})
 	for _, f := range files {
+		if f.Kind == quarantine.Message {
+			continue
+		}
 		lines, again := "", ""
 		if f.Retried != nil {
 			again = strconv.FormatInt(*f.Retried, 10)
@@ -131,6 +160,7 @@ func foundLine(list quarantine.Listing) (line string, files int64) {
 	}{
 		{quarantine.Lines, "files of bad lines"},
 		{quarantine.ServerText, "texts of a server"},
+		{quarantine.Unprepared, "failed files"},
 		{quarantine.Message, "messages"},
 		{quarantine.Other, "files of others"},
 	} {
@@ -159,21 +189,30 @@ func shownLine(shown []quarantine.File, files int64) string {
 
 func quarantineShowCommand(s Streams, c Commands) *cobra.Command {
 	var where string
-	var asJSON, lines, texts bool
+	var asJSON, lines, texts, body bool
 	cmd := &cobra.Command{
-		Use:   "show EXPORT [TYPE]",
-		Short: "Show why lines of an export are bad",
+		Use:   "show EXPORT [TYPE] | show MESSAGE",
+		Short: "Show why lines of an export are bad, or why a message is kept",
 		Long: `Show the reasons why lines of an export are bad, how often each occurs, and the first lines that have
 it. A reason names the place and never the content.
 
 --lines prints the lines themselves as they are stored, in JSON: line, offset, reason and text (the first
 megabyte). The text is health data. --texts prints the words of a server about failures of the export,
-which may be health data, in JSON: path and text.`,
+which may be health data, in JSON: path and text.
+
+Of a message that the handler could not read, which list names, it shows the reason and what to type.
+--body prints the message itself: one of another program may hold anything, also health data.`,
 		Example: "  fhirsynapse quarantine show nightly-000012 Patient\n" +
 			"  fhirsynapse quarantine show nightly-000012 Patient --lines | " +
 			"jq -r .text > mended/Patient.ndjson",
 		Args: between(1, 2, "the export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			if quarantine.IsMessage(args[0]) {
+				if lines || texts || where != "" || len(args) > 1 || body && asJSON {
+					return usagef(cmd, "a message takes --json or --body alone")
+				}
+				return showMessage(cmd, s, c, quarantine.MessageID(args[0]), body, asJSON)
+			}
 			q := quarantine.Selection{Export: args[0], Progress: &quarantine.Progress{}}
 			if len(args) > 1 {
 				q.Type = args[1]
@@ -183,6 +222,8 @@ which may be health data, in JSON: path and text.`,
 				return usagef(cmd, "%w", err)
 			}
 			switch {
+			case body:
+				return usagef(cmd, "--body is for a message: fhirsynapse quarantine list names them")
 			case lines && texts:
 				return usagef(cmd, "--lines and --texts exclude each other")
 			case (lines || texts) && asJSON:
@@ -212,6 +253,7 @@ which may be health data, in JSON: path and text.`,
 	}
 	cmd.Flags().BoolVar(&lines, "lines", false, "print the lines: health data")
 	cmd.Flags().BoolVar(&texts, "texts", false, "print a server's own words: may be health data")
+	cmd.Flags().BoolVar(&body, "body", false, "print a message: may be health data")
 	cmd.Flags().StringVar(&where, "where", "",
 		"only the lines that `reason~TEXT` selects: their reason contains TEXT")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array of the reasons")
@@ -253,6 +295,14 @@ func reasonLines(q quarantine.Selection, r quarantine.Report) []string {
 		out = append(out, fmt.Sprintf(
 			"%d texts of a server, which may name patients: fhirsynapse quarantine show %s --texts",
 			len(r.Texts), q.Export))
+	}
+	for _, f := range r.Failed {
+		out = append(out, printable(fmt.Sprintf("the export failed at %s: %s", f.From, f.Reason)))
+	}
+	if len(r.Failed) > 0 {
+		plan, _, _ := records.CutExportID(q.Export)
+		out = append(out, "after a fix the plan's next export covers the same window, with files of its own: "+
+			"fhirsynapse exports start "+plan)
 	}
 	if len(r.Reasons) == 0 {
 		none := "no bad lines of " + q.Export + " are in the quarantine"

@@ -15,10 +15,10 @@ import (
 
 func quarantineRetryCommand(s Streams, c Commands) *cobra.Command {
 	var where string
-	var asJSON bool
+	var asJSON, messages bool
 	cmd := &cobra.Command{
-		Use:   "retry EXPORT [TYPE]",
-		Short: "Load bad lines again, after a fix",
+		Use:   "retry EXPORT [TYPE] | retry MESSAGE | retry --messages",
+		Short: "Load bad lines again after a fix, or put messages back on their queue",
 		Long: `Load the bad lines of an export again, after the cause is mended: a view, a setting such as LineLimit,
 or the program. The lines are read from their files in the landing container, flattened with the
 present views and settings, and committed as an export of their own, EXPORT.retry in the ledger.
@@ -29,11 +29,30 @@ A line that the server itself wrote wrong is mended at the server: its new versi
 export. For a line that is mended by hand, see quarantine show --lines.
 
 The lines are loaded from this machine: all settings of the app must be in the environment, and you
-need the permissions of the app. The exit code is 3 if some of the lines are still bad.`,
+need the permissions of the app. The exit code is 3 if some of the lines are still bad.
+
+A message that the handler could not read goes back on its queue, if the present version of this program
+can read it: upgrade program and app first. Its copy in the quarantine is removed once the queue has it.
+This needs the settings LakeStorage, ServiceBusConnection and StepsQueue, with Storage Blob Data
+Contributor on the quarantine container and Azure Service Bus Data Sender on the queue.`,
 		Example: "  fhirsynapse quarantine retry nightly-000012\n" +
-			"  fhirsynapse quarantine retry nightly-000012 Patient --where 'reason~over the limit'",
-		Args: between(1, 2, "the export"),
+			"  fhirsynapse quarantine retry nightly-000012 Patient --where 'reason~over the limit'\n" +
+			"  fhirsynapse quarantine retry --messages",
+		Args: between(0, 2, "the export"),
 		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case messages && len(args) > 0:
+				return usagef(cmd, "--messages means all messages: name none")
+			case (messages || len(args) > 0 && quarantine.IsMessage(args[0])) &&
+				(where != "" || len(args) > 1):
+				return usagef(cmd, "--where and a type are for lines, not for messages")
+			case messages:
+				return retryMessages(cmd, s, c, "", asJSON)
+			case len(args) == 0:
+				return usagef(cmd, "the export or message is missing")
+			case quarantine.IsMessage(args[0]):
+				return retryMessages(cmd, s, c, quarantine.MessageID(args[0]), asJSON)
+			}
 			q := quarantine.Selection{Export: args[0], Progress: &quarantine.Progress{}}
 			if len(args) > 1 {
 				q.Type = args[1]
@@ -50,6 +69,7 @@ need the permissions of the app. The exit code is 3 if some of the lines are sti
 	}
 	cmd.Flags().StringVar(&where, "where", "",
 		"only the lines that `reason~TEXT` selects: their reason contains TEXT")
+	cmd.Flags().BoolVar(&messages, "messages", false, "put all messages back on their queue")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON object")
 	return cmd
 }

@@ -3,6 +3,7 @@ package cli_test
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"strings"
@@ -75,6 +76,37 @@ func (q quarantineFolder) RetryQuarantine(
 	return r, nil
 }
 
+func (q quarantineFolder) KeptMessage(ctx context.Context, id string) (quarantine.File, error) {
+	f, _, err := quarantine.FindMessage(ctx, q.lake, id)
+	return f, err
+}
+
+func (q quarantineFolder) CopyMessage(ctx context.Context, id string, w io.Writer) error {
+	_, body, err := quarantine.FindMessage(ctx, q.lake, id)
+	_, writeErr := w.Write(body)
+	return errors.Join(err, writeErr)
+}
+
+// RetryMessages sends the message abc and refuses abcd.
+func (quarantineFolder) RetryMessages(
+	_ context.Context, id string, _ *quarantine.Progress,
+) (retry.MessagesReport, error) {
+	facts := quarantine.MessageFacts{
+		ID: "abc", Queue: "export-steps", Step: "poll", Export: "nightly-000001",
+	}
+	r := retry.MessagesReport{Sent: 1, Messages: []retry.MessageReport{
+		{MessageFacts: facts, Sent: true, Outcome: "goes on"},
+	}}
+	switch id {
+	case "abcd":
+		return retry.MessagesReport{Messages: []retry.MessageReport{}},
+			fault.BadDataf("message abcd is not sent again")
+	case "":
+		r.Refused = 2
+	}
+	return r, nil
+}
+
 // badLines returns the content of a file of the quarantine, one line for each reason.
 func badLines(t *testing.T, reasons ...string) string {
 	t.Helper()
@@ -103,8 +135,11 @@ func newQuarantine(t *testing.T, large bool) quarantineFolder {
 		"nightly-000002/Observation/v12/f/Observation.ndjson@x.ndjson": badLines(t, "no id"),
 		"nightly-000002/nightly-000002.1/server-ab.txt":                marker + "\n",
 		"nightly-b-000001/Patient/v1/f/Patient-9.ndjson@0x1.ndjson":    bad,
-		"messages/abc.json": `{"who":"` + marker + `"}`,
-		"notes.txt":         marker,
+		"messages/abc.json":  `{"who":"` + marker + `"}`,
+		"messages/abcd.json": `{"step":"poll","export":"nightly-000002","job":1}`,
+		"nightly-000002/nightly-000002.1/file-ab.json": `{"step":"prepare","type":"Patient",` +
+			`"path":"f/Patient-7.ndjson","cause":"the program panicked"}`,
+		"notes.txt": marker,
 		"broken-000001/Patient/v1/f/Patient.ndjson@1.ndjson": "{\"line\":1}\n" + marker,
 	}
 	if large {
@@ -136,14 +171,15 @@ func TestQuarantineCommands(t *testing.T) {
 		"list": {
 			args: []string{"list"},
 			out: []string{
-				"nightly-000002", "f/Patient-1.ndjson ", "server text", "messages/abc.json",
-				"notes.txt", "5 files of bad lines", "1 texts of a server", "1 messages",
+				"nightly-000002", "f/Patient-1.ndjson ", "server text", "│ abc ", "does not know",
+				"1 failed files", "f/Patient-7.ndjson", "retry --messages",
+				"notes.txt", "5 files of bad lines", "1 texts of a server", "2 messages",
 				"1 files of others",
 			},
 		},
 		"list of a plan": {
 			args: []string{"list", "nightly"},
-			out:  []string{"3 files of bad lines", "1 texts of a server"}, not: "nightly-b",
+			out:  []string{"3 files of bad lines", "1 texts of a server", "1 failed"}, not: "nightly-b",
 		},
 		"list of an export": {
 			args: []string{"list", "nightly-b-000001", "--json"}, jsonRows: 1,
@@ -181,6 +217,8 @@ func TestQuarantineCommands(t *testing.T) {
 				"the line ends too early │     4 │     2", "f/Patient-1.ndjson: 2, 12", "Observation",
 				"1 texts of a server, which may name patients: fhirsynapse quarantine show nightly-000002 --texts",
 				"fhirsynapse load mended --to WAREHOUSE --schema fhir",
+				"the export failed at f/Patient-7.ndjson: the program panicked",
+				"fhirsynapse exports start nightly",
 			},
 		},
 		"show one type": {
@@ -227,6 +265,31 @@ func TestQuarantineCommands(t *testing.T) {
 			args: []string{"show", "broken-000001"}, code: 1,
 			err: "its line 2 is not a bad line as this program stores them",
 		},
+		"show a message": {
+			args: []string{"show", "messages/abc.json"},
+			out:  []string{"does not know", "quarantine retry abc after the upgrade", "--body"},
+		},
+		"show a message that can be read": {
+			args: []string{"show", "messages/abcd"},
+			out:  []string{"poll of nightly-000002", "back on its queue: fhirsynapse quarantine retry abcd"},
+		},
+		"show a message as JSON": {
+			args: []string{"show", "messages/abc", "--json"},
+			out:  []string{`"kind": "message"`, `"id": "abc"`},
+		},
+		"show the body of a message": {
+			args: []string{"show", "messages/abc", "--body"}, out: []string{marker}, marked: true,
+			err: "may hold health data",
+		},
+		"show no message": {
+			args: []string{"show", "messages/x"}, code: 1, err: "message x is not in the quarantine",
+		},
+		"show lines of a message": {
+			args: []string{"show", "messages/abc", "--lines"}, code: 2, err: "--json or --body alone",
+		},
+		"show the body of an export": {
+			args: []string{"show", "nightly-000002", "--body"}, code: 2, err: "is for a message",
+		},
 		"show what": {args: []string{"show"}, code: 2, err: "the export is missing"},
 		"show by something else": {
 			args: []string{"show", "a-000001", "--where", "x"}, code: 2, err: "reason~TEXT",
@@ -238,7 +301,8 @@ func TestQuarantineCommands(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := commands()
-			c.Quarantine = newQuarantine(t, tt.large)
+			q := newQuarantine(t, tt.large)
+			c.Quarantine, c.Messages = q, q
 			var out, errs strings.Builder
 			code := cli.Run(t.Context(), append([]string{"quarantine"}, tt.args...),
 				func(string) string { return "" },
@@ -307,7 +371,7 @@ func (q slowQuarantine) ExplainQuarantine(
 func TestQuarantineRetry(t *testing.T) {
 	t.Parallel()
 	c := commands()
-	c.Quarantine = quarantineFolder{}
+	c.Quarantine, c.Messages = quarantineFolder{}, quarantineFolder{}
 	for args, want := range map[string]struct {
 		code     int
 		out, err string
@@ -324,8 +388,19 @@ func TestQuarantineRetry(t *testing.T) {
 		"nightly-000001 --json":        {3, `"as": "nightly-000001.retry"`, "still bad"},
 		"weekly-000001":                {1, "", "there is no such export"},
 		"nightly-000001 --where limit": {2, "", "write reason~TEXT"},
-		"":                             {2, "", "the export is missing"},
-		"nightly-000001 Patient x":     {2, "", "one argument too many"},
+		"":                             {2, "", "the export or message is missing"},
+		"messages/abc": {
+			0, "message abc: sent to export-steps again as poll of nightly-000001: goes on\n", "",
+		},
+		"messages/abcd": {1, "", "abcd is not sent again"},
+		"--messages": {
+			3, "1 messages sent again, 2 left", "2 messages are still in the quarantine",
+		},
+		"--messages --json":           {3, `"sent": 1`, "still in the quarantine"},
+		"--messages x":                {2, "", "name none"},
+		"messages/abc Patient":        {2, "", "are for lines"},
+		"--messages --where reason~x": {2, "", "are for lines"},
+		"nightly-000001 Patient x":    {2, "", "one argument too many"},
 	} {
 		got := run(t, c, nil, append([]string{"quarantine", "retry"}, strings.Fields(args)...)...)
 		if got.code != want.code || !strings.Contains(got.out, want.out) ||

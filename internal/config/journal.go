@@ -10,7 +10,13 @@ import (
 // containers, and the location of the plans, which are not read. Other settings may be missing. The
 // error joins all faults and is Permanent.
 func JournalFromEnv(environ []string) (Config, error) {
-	e := newEnv(environ)
+	return newEnv(environ).journal(false)
+}
+
+// QueueFromEnv reads the settings of JournalFromEnv and the queue of steps.
+func QueueFromEnv(environ []string) (Config, error) { return newEnv(environ).journal(true) }
+
+func (e *env) journal(withQueue bool) (Config, error) {
 	c := Config{
 		Lake:                e.lake(),
 		JournalContainer:    e.container("JournalContainer"),
@@ -18,6 +24,10 @@ func JournalFromEnv(environ []string) (Config, error) {
 		QuarantineContainer: e.container("QuarantineContainer"),
 		LineLimit:           e.lineLimit("LineLimit"),
 		ExportsFile:         e.exportsFile(),
+		StepsQueue:          e.queue("StepsQueue"),
+	}
+	if withQueue {
+		c.Bus = e.bus()
 	}
 	e.misspelt()
 	c.Warnings = e.warnings

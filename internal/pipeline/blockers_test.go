@@ -2,6 +2,7 @@ package pipeline_test
 
 import (
 	"context"
+	"encoding/json"
 	"math/rand/v2"
 	"strings"
 	"testing"
@@ -286,6 +287,26 @@ func TestABlobThatIsGone(t *testing.T) {
 	if e.State != records.Failed ||
 		!strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
+	}
+	var failed []pipeline.FailedFile
+	for f, err := range w.lake.List(t.Context(), pipeline.Quarantine,
+		"nightly-000001/nightly-000001.1/"+pipeline.FailedFilePrefix) {
+		if err != nil {
+			t.Fatal(err)
+		}
+		r, err := w.lake.Open(t.Context(), pipeline.Quarantine, f.Path, "")
+		if err != nil {
+			t.Fatal(err)
+		}
+		var one pipeline.FailedFile
+		if err := json.NewDecoder(r).Decode(&one); err != nil {
+			t.Fatal(err)
+		}
+		failed = append(failed, one)
+	}
+	if len(failed) == 0 || failed[0].Type != "Patient" || failed[0].Step != pipeline.StepPrepare ||
+		!strings.Contains(failed[0].Cause, "the landing area does not hold it") {
+		t.Errorf("the quarantine has %+v", failed)
 	}
 }
 

@@ -29,7 +29,7 @@ func attemptsKey(s Step) string {
 // the handler again and again: its export fails. delivery counts the deliveries of the
 // message, 1 at first; 0 means unknown.
 func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int) error {
-	s, err := decodeStep(body)
+	s, err := DecodeStep(body)
 	if err != nil || s.Kind == StepPoll || delivery == 0 {
 		return p.Handle(ctx, body)
 	}
@@ -66,7 +66,7 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 // GiveUp fails the export of a step that the caller could not do, with the cause. It handles
 // failures that Handle cannot return, such as a panic.
 func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
-	s, err := decodeStep(body)
+	s, err := DecodeStep(body)
 	if err != nil {
 		return p.recordStranger(ctx, body, err)
 	}

@@ -134,6 +134,7 @@ func (fa *failures) fail(ctx context.Context, s Step, cause error) error {
 	if s.Export == "" {
 		return nil // a landed step: the event was a hint, the manifest decides
 	}
+	fa.keepFile(ctx, s, cause)
 	return fa.failJob(ctx, s.Export, s.Job, s.Kind, cause)
 }
 

@@ -1,21 +1,19 @@
 package pipeline
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"time"
 
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline/records"
 )
 
 // Handle does the step of one message of the steps queue, and records a failure: a step that
 // may succeed later is sent again, any other fails its export. It returns an error only if it
 // could not make that record; then the queue delivers the message again.
 func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
-	s, err := decodeStep(body)
+	s, err := DecodeStep(body)
 	if err != nil {
 		return p.recordStranger(ctx, body, err)
 	}
@@ -111,16 +109,4 @@ func (p *Pipeline) do(ctx context.Context, s Step) error {
 	default:
 		return p.committer.commit(ctx, s)
 	}
-}
-
-// recordStranger keeps a message that is not ours in the quarantine area, for a person to look
-// at.
-func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) error {
-	path := "messages/" + records.Digest(string(body)) + ".json"
-	if _, err := p.Lake.Put(ctx, Quarantine, path, bytes.NewReader(body)); err != nil {
-		return fmt.Errorf("record a message that is not ours: %w", err)
-	}
-	p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body), "kept",
-		string(Quarantine)+"/"+path)
-	return nil
 }

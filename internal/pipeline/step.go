@@ -80,13 +80,17 @@ func (s Step) String() string {
 // planID matches the name of a plan.
 var planID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
-// decodeStep parses a message body. It returns an error for a message that is not ours.
-func decodeStep(body []byte) (Step, error) {
+// DecodeStep parses a message body. It returns an error for a message that is not ours, with a
+// reason that has nothing of its content.
+func DecodeStep(body []byte) (Step, error) {
 	var s Step
+	if !json.Valid(body) {
+		return s, fault.BadDataf("it is no step: it is not JSON")
+	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
 	if err := d.Decode(&s); err != nil {
-		return s, fault.BadDataf("it is no step: not the JSON that this version sends")
+		return s, fault.BadDataf("it is no step: it has fields, or kinds of value, that this version does not know")
 	}
 	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
 	switch s.Kind {

@@ -39,7 +39,8 @@ type Kind string
 const (
 	Lines      Kind = "lines"       // bad lines of one file of an export
 	ServerText Kind = "server text" // the words of a server about a failure
-	Message    Kind = "message"     // a message that is not a step of this version
+	Message    Kind = "message"     // a message that the handler could not read
+	Unprepared Kind = "failed file" // the record of a file at which an export failed
 	Other      Kind = "other"       // a file that this program has not written
 )
 
@@ -57,6 +58,10 @@ type File struct {
 	// Retried is the number of lines that retries have loaded; nil if there was no retry.
 	Retried  *int64    `json:"retried,omitempty"`
 	Modified time.Time `json:"modified"`
+	// Reason is why a message is kept, or why a file failed.
+	Reason string `json:"reason,omitempty"`
+	// Message describes a message; nil for other kinds.
+	Message *MessageFacts `json:"message,omitempty"`
 
 	etag string
 }
@@ -67,8 +72,9 @@ var viewSetFolder = regexp.MustCompile(`^v[0-9]+$`)
 func fileOf(f pipeline.File) File {
 	out := File{Kind: Other, Path: f.Path, Size: f.Size, Modified: f.Modified, etag: f.ETag}
 	parts := strings.SplitN(f.Path, "/", 4)
-	if len(parts) == 2 && parts[0] == "messages" && strings.HasSuffix(parts[1], ".json") {
-		out.Kind = Message
+	if id, ok := strings.CutSuffix(f.Path, messageEnding); ok && len(parts) == 2 &&
+		strings.HasPrefix(id, pipeline.MessagesFolder) {
+		out.Kind, out.Message = Message, &MessageFacts{ID: MessageID(id)}
 		return out
 	}
 	if _, _, ok := records.CutExportID(parts[0]); !ok || len(parts) < 3 {
@@ -83,6 +89,9 @@ func fileOf(f pipeline.File) File {
 	case len(parts) == 3 && strings.HasPrefix(parts[1], parts[0]+".") &&
 		strings.HasPrefix(parts[2], "server-"):
 		out.Kind = ServerText
+	case len(parts) == 3 && strings.HasPrefix(parts[1], parts[0]+".") &&
+		strings.HasPrefix(parts[2], pipeline.FailedFilePrefix):
+		out.Kind = Unprepared
 	case len(parts) == 4 && viewSetFolder.MatchString(parts[2]) && ndjson:
 		out.Kind, out.Type = Lines, parts[1]
 		out.From = strings.TrimPrefix(stem, strings.Join(parts[:3], "/")+"/")
@@ -101,6 +110,8 @@ type Query struct {
 	Most int
 	// Count counts the lines of large files too, which are read for that.
 	Count bool
+	// Queue is the name of the queue of steps, for messages.
+	Queue string
 	// Progress counts the files while they are listed; nil means nobody looks.
 	Progress *Progress
 }
@@ -115,6 +126,9 @@ func (p *Progress) String() string {
 	}
 	return fmt.Sprintf("%d files, %d lines", p.files.Load(), p.lines.Load())
 }
+
+// Read counts one more file.
+func (p *Progress) Read() { p.file() }
 
 func (p *Progress) file() {
 	if p != nil {
@@ -183,7 +197,7 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		n := m.LoadedLines()
 		f.Retried = &n
 	}
-	return out, countAll(ctx, lake, out.Files, q)
+	return out, readAll(ctx, lake, out.Files, q)
 }
 
 func newest(files []File, most int) []File {
@@ -196,25 +210,32 @@ func newest(files []File, most int) []File {
 // readers bounds the files that are read at one time.
 const readers = 8
 
-// countAll counts the lines of the files, a few at a time.
-func countAll(ctx context.Context, lake pipeline.Lake, files []File, q Query) error {
+// readAll counts the lines of files and reads the reasons of others, a few at a time.
+func readAll(ctx context.Context, lake pipeline.Lake, files []File, q Query) error {
 	ctx, stop := context.WithCancelCause(ctx)
 	defer stop(nil)
 	var wg sync.WaitGroup
 	slots := make(chan struct{}, readers)
 	for i := range files {
 		f := &files[i]
-		if f.Kind != Lines || f.Size > countLimit && !q.Count {
+		read := f.read
+		switch f.Kind {
+		case Lines:
+			if f.Size > countLimit && !q.Count {
+				continue
+			}
+			read = f.count
+		case Message:
+			f.Message.Queue = q.Queue
+		case Unprepared:
+		default:
 			continue
 		}
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			n, err := countLines(ctx, lake, *f, q.Progress)
-			switch {
-			case err == nil:
-				f.Lines = &n
-			case !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, pipeline.ErrChanged):
+			if err := read(ctx, lake, q.Progress); err != nil &&
+				!errors.Is(err, fs.ErrNotExist) && !errors.Is(err, pipeline.ErrChanged) {
 				stop(err)
 			}
 		})
@@ -223,25 +244,25 @@ func countAll(ctx context.Context, lake pipeline.Lake, files []File, q Query) er
 	return context.Cause(ctx)
 }
 
-func countLines(
-	ctx context.Context, lake pipeline.Lake, f File, p *Progress,
-) (n int64, err error) {
+// count counts the bad lines of a file.
+func (f *File) count(ctx context.Context, lake pipeline.Lake, p *Progress) (err error) {
 	r, err := lake.Open(ctx, pipeline.Quarantine, f.Path, f.etag)
 	if err != nil {
-		return 0, err
+		return err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
 	buf := make([]byte, 64<<10)
-	for {
+	for n := int64(0); ; {
 		read, err := r.Read(buf)
 		found := bytes.Count(buf[:read], []byte("\n"))
 		n += int64(found)
 		p.line(found)
 		if err == io.EOF {
-			return n, nil
+			f.Lines = &n
+			return nil
 		}
 		if err != nil {
-			return n, fmt.Errorf("read %s: %w", f.Path, err)
+			return fmt.Errorf("read %s: %w", f.Path, err)
 		}
 	}
 }

@@ -57,6 +57,7 @@ const (
 	mostFiles   = 3
 	mostNumbers = 10
 	mostReasons = 1000 // of a type; further reasons count as otherReasons
+	mostFailed  = 8
 )
 
 const otherReasons = "other reasons"
@@ -64,6 +65,8 @@ const otherReasons = "other reasons"
 // Report describes the quarantine of one export.
 type Report struct {
 	Reasons []Reason
+	// Failed are the files at which the export failed.
+	Failed []File
 	// Texts are the paths of a server's words.
 	Texts []string
 	// Types are all resource types with bad lines, including those that were not selected.
@@ -80,8 +83,14 @@ func Explain(ctx context.Context, lake pipeline.Lake, s Selection) (Report, erro
 		if err != nil {
 			return out, err
 		}
-		if f.Kind == ServerText {
+		switch {
+		case f.Kind == ServerText:
 			out.Texts = append(out.Texts, f.Path)
+		case f.Kind == Unprepared && len(out.Failed) < mostFailed:
+			if err := f.read(ctx, lake, nil); err != nil {
+				return out, err
+			}
+			out.Failed = append(out.Failed, f)
 		}
 		if f.Kind != Lines {
 			continue
