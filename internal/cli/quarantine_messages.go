@@ -74,7 +74,8 @@ func retryMessages(cmd *cobra.Command, s Streams, c Commands, id string, asJSON 
 	}
 	if err == nil && r.Left() > 0 {
 		err = Incompletef(
-			"%d messages are still in the quarantine: fhirsynapse quarantine list says why", r.Left())
+			"%d messages are still in the quarantine: fhirsynapse quarantine list says why",
+			r.Left())
 	}
 	if asJSON {
 		return errors.Join(printJSON(s, r), err)

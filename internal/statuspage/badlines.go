@@ -21,6 +21,25 @@ type quarantineView struct {
 	// More is the number of exports that are left out.
 	More  int   `json:"more,omitempty"`
 	Pages pages `json:"pages"`
+	// Messages could not be read by the handler.
+	Messages keptMessages `json:"messages"`
+}
+
+// keptMessages counts the messages in the quarantine and has the reasons of the first ones.
+type keptMessages struct {
+	Count int64         `json:"count"`
+	More  bool          `json:"more,omitempty"` // not all were counted
+	First []keptMessage `json:"first"`
+	// Readable is set if this version can read one of the first ones.
+	Readable bool `json:"readable,omitempty"`
+}
+
+type keptMessage struct {
+	ID     string    `json:"id"`
+	Since  time.Time `json:"since"`
+	Step   string    `json:"step,omitempty"`
+	Export string    `json:"export,omitempty"`
+	Reason string    `json:"reason"`
 }
 
 func (quarantineView) template() string       { return "quarantine" }
@@ -41,8 +60,28 @@ type exportLines struct {
 	Lines  int64       `json:"lines"`
 }
 
-// mostExports bounds the exports in the sums of the quarantine.
-const mostExports = 50
+// Bounds of the sums of the quarantine.
+const (
+	mostExports  = 50
+	mostMessages = 5
+)
+
+func (s *reader) keptMessages(ctx context.Context) (keptMessages, error) {
+	out := keptMessages{First: []keptMessage{}}
+	kept, err := quarantine.SumMessages(ctx, s.Lake, mostMessages)
+	if err != nil {
+		return out, fmt.Errorf("messages in the quarantine: %w", err)
+	}
+	out.Count, out.More = kept.Count, kept.More
+	for _, f := range kept.First {
+		out.First = append(out.First, keptMessage{
+			ID: f.Message.ID, Since: f.Modified, Step: f.Message.Step, Export: f.Message.Export,
+			Reason: f.Reason,
+		})
+		out.Readable = out.Readable || f.Message.Step != ""
+	}
+	return out, nil
+}
 
 func (s *reader) quarantinePage(ctx context.Context, page int) (view, error) {
 	past, pages, err := s.past(ctx, page, nil)
@@ -50,6 +89,9 @@ func (s *reader) quarantinePage(ctx context.Context, page int) (view, error) {
 		return nil, err
 	}
 	v := quarantineView{Types: []typeLines{}, Exports: []exportLines{}, Pages: pages}
+	if v.Messages, err = s.keptMessages(ctx); err != nil {
+		return nil, err
+	}
 	byType := map[string]int64{}
 	for _, p := range past {
 		for _, e := range p.entries {
@@ -91,10 +133,19 @@ type badLinesView struct {
 	Export  string              `json:"export"`
 	Lines   int64               `json:"lines"`
 	Reasons []quarantine.Reason `json:"reasons"`
+	// Failed are the files at which the export failed.
+	Failed []failedFile `json:"failed,omitempty"`
 	// Texts is the number of files with the words of a server.
 	Texts int `json:"texts"`
 	// Unread is the number of quarantined files that were not read.
 	Unread int `json:"unread,omitempty"`
+}
+
+// failedFile is a file that could not be fetched or prepared.
+type failedFile struct {
+	Type   string `json:"type,omitempty"`
+	File   string `json:"file"`
+	Reason string `json:"reason"`
 }
 
 func (badLinesView) template() string       { return "badlines" }
@@ -112,6 +163,9 @@ func (s *reader) badLinesPage(ctx context.Context, id string) (view, error) {
 	}
 	v := badLinesView{
 		Export: id, Reasons: r.Reasons, Texts: len(r.Texts), Unread: lake.left,
+	}
+	for _, f := range r.Failed {
+		v.Failed = append(v.Failed, failedFile{f.Type, f.From, f.Reason})
 	}
 	if v.Reasons == nil {
 		v.Reasons = []quarantine.Reason{}

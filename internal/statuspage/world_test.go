@@ -297,6 +297,14 @@ func example(t testing.TB) *world {
 		"nightly-000003/Observation/v1/nightly-000003.1/Observation-000002.ndjson@e.ndjson",
 		`{"line":7,"offset":700,"reason":"byte 12: not JSON","text":"SECRET"}`+"\n"+
 			`{"line":9,"offset":900,"reason":"the resource has no id","text":"SECRET"}`+"\n")
+	for id, body := range map[string]string{
+		"0123456789abcdef01234567": `{"step":"dance","who":"SECRET"}`,
+		"76543210fedcba9876543210": `{"step":"poll","export":"nightly-000007","job":1}`,
+	} {
+		w.file(t, pipeline.Quarantine, pipeline.MessagesFolder+id+".json", body)
+	}
+	w.file(t, pipeline.Quarantine, "nightly-000003/nightly-000003.1/file-0a.json",
+		`{"step":"fetch","job":"nightly-000003.1","number":2,"cause":"its gzip is damaged"}`)
 	w.put(t, "cohorts/former-smokers", map[string]any{
 		"name": "former-smokers", "membership": "refreshed", "members": 1204,
 		"groups":    []any{map[string]any{"group": "g1"}},
