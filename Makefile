@@ -100,6 +100,7 @@ test: need-all need-axe ## all tests, with the race detector and in random order
 	CGO_ENABLED=1 $(GO) test -race -shuffle=on -timeout=40m $(TESTFLAGS) ./...
 	$(GO) test -count=1 -v -run=Random ./internal/bulkfhir/randomserver
 	$(GO) test -count=1 -v ./internal/pipeline
+	GOGC=400 $(GO) test -count=1 -v ./internal/warehouse/mssql
 	$(GO) test -count=1 -v -run=HostileLines ./internal/flatten
 
 .PHONY: test/browser

@@ -180,13 +180,13 @@ func TestOneFaultAnywhereInTheEndOfAnExportIsOvercome(t *testing.T) {
 				continue
 			}
 			// Each world takes a while, so that only one kind of fault is everywhere.
-			stride := 6 * strideOf(engine)
+			distance := 6 * strideOf(engine)
 			if engine == tsql.SQLServer && what.CutAfter {
-				stride = 1
+				distance = stride
 			}
 			t.Run(string(engine)+" "+kind, func(t *testing.T) {
 				t.Parallel()
-				for n := 1 + stride/2; ; n += stride {
+				for n := 1 + distance/2; ; n += distance {
 					if n > 150 {
 						t.Fatal("the end has no end")
 					}

@@ -233,9 +233,9 @@ func TestOneFaultAnywhereIsOvercome(t *testing.T) {
 // every third is enough for the others.
 func strideOf(engine tsql.Engine) int {
 	if engine == tsql.SQLServer {
-		return 1
+		return stride
 	}
-	return 3
+	return 3 * stride
 }
 
 // settled checks that no transaction is open.
