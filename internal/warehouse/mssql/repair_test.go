@@ -166,7 +166,7 @@ func TestAFaultAnywhereInARepairIsOvercome(t *testing.T) {
 				}
 				t.Run(fmt.Sprintf("%s %s, dead %v", engine, kind, dead), func(t *testing.T) {
 					t.Parallel()
-					for n := 1; faultInARepair(t, engine, what, n, dead); n++ {
+					for n := 1; faultInARepair(t, engine, what, n, dead); n += stride {
 						if n > 20 {
 							t.Fatal("the repair has no end")
 						}
