@@ -166,25 +166,29 @@ func (s *reader) exportPage(ctx context.Context, id string) (view, error) {
 	if !account.Whole || len(account.Types) == 0 && !e.State.Committed() {
 		v.Resources = -1
 	}
-	if v.Retry != nil {
-		short := *v.Retry
-		short.Cause = cause(short.Cause, short.Remedy)
-		v.Retry = &short
-	}
 	v.Throughput = throughput(e, v, s.Now())
 	v.Notices = notices(e, jobs)
 	v.Steps = steps(e, jobs, v)
-	return v, s.buttons(ctx, &v)
+	return v, s.fromPlan(ctx, &v)
 }
 
-// buttons selects the buttons of an export that has ended.
-func (s *reader) buttons(ctx context.Context, v *exportView) error {
-	if !v.State.Final() {
-		return nil
-	}
+// fromPlan adds what the document of the plan knows of an export: the ticks that failed, and the
+// buttons of an export that has ended.
+func (s *reader) fromPlan(ctx context.Context, v *exportView) error {
 	d, err := s.store.Plan(ctx, v.Plan)
 	if err != nil {
 		return err
+	}
+	if !v.State.Final() {
+		if d.Value.Current == v.ID {
+			v.Retry = cmp.Or(v.Retry, d.Value.Retry)
+		}
+		if v.Retry != nil {
+			short := *v.Retry
+			short.Cause = cause(short.Cause, short.Remedy)
+			v.Retry = &short
+		}
+		return nil
 	}
 	newest := d.Value.Current == v.ID && d.Value.WantedAt.IsZero()
 	v.CanRetry = newest && (v.State == records.Failed || v.State == records.Incomplete)

@@ -223,6 +223,28 @@ func TestAnExportThatWasAskedForHasAPage(t *testing.T) {
 	}
 }
 
+// A tick that fails writes its cause into the plan, also while an export waits for its kick-off.
+func TestATickThatFailsIsShownAtTheExport(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pipeline.Plan{Name: "p", Level: records.LevelSystem})
+	w.put(t, "plans/p", records.PlanRecord{
+		Seq: 1, Current: "p-000001", RequestedAt: now,
+		Retry: &records.Retry{Step: "tick", Cause: "the server is away", Tries: 3, Since: now},
+	})
+	w.put(t, "exports/p/000001", records.Export{
+		ID: "p-000001", Plan: "p", State: records.Requested, RequestedAt: now, TouchedAt: now,
+		Jobs: []records.Request{{Level: records.LevelSystem, Till: now}},
+	})
+	for path, want := range map[string]string{
+		"":                  "Export p-000001 tries tick again: the server is away",
+		"/exports/p-000001": "3 failures since",
+	} {
+		if html := w.get(t, path).Body.String(); !strings.Contains(html, want) {
+			t.Errorf("%q does not show %q", path, want)
+		}
+	}
+}
+
 func TestAnIncompleteExportHasItsRemedy(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t, pipeline.Plan{Name: "p", Level: records.LevelSystem})
