@@ -60,13 +60,22 @@ func (a *App) sources(
 	}, errors.Join(faults...)
 }
 
+// landing returns a function that finds the path of a URL in the landing area. The diagnosis has no
+// lake if the settings name none.
+func landing(lake *azure.Lake) func(url string) (path string, ok bool) {
+	if lake == nil {
+		return func(string) (string, bool) { return "", false }
+	}
+	return lake.Landing
+}
+
 func (a *App) sourceOptions(s config.Source) (bulkfhir.Options, error) {
 	o := bulkfhir.Options{
 		Dialect: s.Dialect, BaseURL: s.URL, Lenient: s.Lenient, ReferenceBase: s.ReferenceBase,
 		MaxCount: s.MaxCount, Parallel: s.IsParallel,
 		Method: s.Method, Until: s.Until, FileToken: s.FileToken, AllowPrivate: s.PrivateFiles,
 		Downloads: s.Downloads, StatusHosts: s.StatusHosts,
-		LineLimit: a.config.LineLimit, Landing: a.lake.Landing, Now: a.now,
+		LineLimit: a.config.LineLimit, Landing: landing(a.lake), Now: a.now,
 	}
 	if s.Dialect == config.DialectAzure {
 		o.Container = a.config.LandingContainer

@@ -166,6 +166,7 @@ func (r *manifestReader) head(p page, a answer) error {
 	case err != nil && p.time == nil && len(r.m.Output)+len(r.m.Deleted)+len(r.m.Errors) == 0:
 		r.faults.add("it has no transactionTime and no files")
 	case err != nil:
+		r.prose = r.prose || p.time != nil // some text in the place of a time
 		r.m.Notices = append(r.m.Notices,
 			fmt.Sprintf("the manifest's transactionTime cannot be used (%v): the time of the kick-off is taken, so the next export asks for a little more", err))
 	case t.Before(earliest):
