@@ -9,14 +9,18 @@ import (
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/statuspage"
+	"fhirsynapse/internal/telemetry"
+	"fhirsynapse/internal/testkit/otlptest"
 )
 
 // marker is in every text of the resources and of the server's answers. Only the lake and the
@@ -77,6 +81,27 @@ func brokenServers() []broken {
 			answer: at(status, 200, `{"transactionTime":"2026-03-01T03:00:00Z","output":[],"error":[{"type":"OperationOutcome","url":"`+
 				blobsURL+partsContainer+`/errors/OperationOutcome-1.ndjson"}]}`),
 		},
+		{
+			name: "the manifest has extensions", loads: true, answer: at(status, 200,
+				`{"transactionTime":"2026-03-01T03:00:00Z","output":[],"error":[],"extension":{"`+
+					marker+`":["`+marker+`"]},"issues":[{"severity":"information","diagnostics":"`+
+					marker+`"}]}`),
+		},
+		{
+			name: "the capability statement is refused", loads: true,
+			answer: at("/metadata", 400, outcome),
+		},
+		{
+			name: "the capability statement is no JSON", loads: true,
+			answer: at("/metadata", 200, marker),
+		},
+		{
+			name: "the capability statement tells much", loads: true, answer: at("/metadata", 200,
+				`{"resourceType":"CapabilityStatement","fhirVersion":"4.0.1","publisher":"`+marker+
+					`","description":"`+marker+`","implementation":{"description":"`+marker+
+					`","url":"`+marker+`"},"rest":[{"documentation":"`+marker+
+					`","operation":[{"name":"`+marker+`","definition":"`+marker+`"}]}]}`),
+		},
 		{name: "the search is refused", answer: at("/Observation?", 400, outcome)},
 		{name: "the search fails", answer: at("/Observation?", 500, marker)},
 		{name: "the search gives no Bundle", answer: at("/Observation?", 200, outcome)},
@@ -113,10 +138,34 @@ func badLines(w *parts) {
 	}
 }
 
-// No text of a resource or of the server's answers gets into logs, errors, the journal, messages or
-// the status page.
+// No text of a resource or of the server's answers gets into logs, errors, traces, metrics, the
+// journal, messages, the status page or what the commands print.
 func TestNoHealthDataLeaveTheLakeAndTheTables(t *testing.T) {
-	t.Parallel()
+	collector := otlptest.New(t)
+	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", collector.URL)
+	sent := telemetry.Start(t.Context(), os.Environ(), "test", time.Now,
+		slog.New(slog.NewTextHandler(t.Output(), nil)))
+	t.Run("servers", func(t *testing.T) { eachServer(t, sent.Observer()) })
+	sent.Stop(t.Context())
+	if n := collector.Numbers()["fhirsynapse.exports{plan=study,state=failed}"]; n == 0 {
+		t.Errorf("no failed export was counted: %v", collector.Numbers())
+	}
+	failed := 0
+	for _, span := range collector.Spans() {
+		if told := fmt.Sprint(span); strings.Contains(told, marker) {
+			t.Errorf("span: %s", told)
+		}
+		if span.Failed {
+			failed++
+		}
+	}
+	if failed == 0 || collector.Contains(marker) {
+		t.Errorf("%d failed spans; telemetry has the marker: %t", failed,
+			collector.Contains(marker))
+	}
+}
+
+func eachServer(t *testing.T, observer pipeline.Observer) {
 	for _, b := range brokenServers() {
 		t.Run(b.name, func(t *testing.T) {
 			t.Parallel()
@@ -124,7 +173,7 @@ func TestNoHealthDataLeaveTheLakeAndTheTables(t *testing.T) {
 			w := newParts(t, pipeline.ModeGroupFull, 3, func(o *partsOptions) {
 				o.log = slog.New(slog.NewJSONHandler(g,
 					&slog.HandlerOptions{Level: slog.LevelDebug}))
-				o.trouble = g.trouble
+				o.trouble, o.observer = g.trouble, observer
 				o.answer = func(r *http.Request) (int, string) {
 					if b.answer == nil || g.off {
 						return 0, ""
@@ -155,6 +204,8 @@ func TestNoHealthDataLeaveTheLakeAndTheTables(t *testing.T) {
 			if b.name == "bad lines" {
 				w.hasBadLines(e.ID)
 			}
+			foreignMessages(w)
+			g.commands(t, w)
 			g.silent(t, w)
 		})
 	}
@@ -190,9 +241,9 @@ func (g *guarded) silent(t *testing.T, w *parts) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		if strings.HasSuffix(key, ".raw") {
-			continue // a manifest as the server sent it, which by the guide has no resource data
-		}
+		// Of a manifest as the server sent it, manifests/*.raw, the client keeps none with other
+		// text than types and addresses. Addresses stay: they name the server's files, the guide
+		// wants no health data in them, and their queries are removed at the export's end.
 		doc, err := w.journal.Read(t.Context(), key)
 		if err != nil {
 			t.Fatal(err)
@@ -218,7 +269,7 @@ func (g *guarded) silent(t *testing.T, w *parts) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			fmt.Fprintln(g, "page:", page, answer.Code, string(body))
+			fmt.Fprintln(g, "page:", page+form, answer.Code, string(body))
 		}
 	}
 	for line := range strings.Lines(g.text.String()) {

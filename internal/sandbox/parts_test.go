@@ -44,6 +44,7 @@ type parts struct {
 	journal *pipelinetest.MemoryJournal
 	queue   *pipelinetest.MemoryQueue
 	file    string
+	base    string // address of the service
 	tables  *duckdb.Warehouse
 	p       *pipeline.Pipeline
 	plan    pipeline.Plan
@@ -62,6 +63,8 @@ type partsOptions struct {
 	answer func(r *http.Request) (status int, body string)
 	// queue is told of each message that is sent.
 	queue func([]pipeline.Message)
+	// observer takes telemetry.
+	observer pipeline.Observer
 }
 
 const partsContainer = "lake"
@@ -97,6 +100,7 @@ func newParts(
 		func(rw http.ResponseWriter, r *http.Request) {
 			if status, body := options.answer(r); status > 0 {
 				rw.Header().Set("Content-Type", "application/fhir+json")
+				rw.Header().Set("Date", now().UTC().Format(http.TimeFormat))
 				rw.WriteHeader(status)
 				_, _ = io.WriteString(rw, body)
 				return
@@ -104,6 +108,7 @@ func newParts(
 			server.Handler().ServeHTTP(rw, r)
 		}))
 	base := listener.URL
+	w.base = base
 	t.Cleanup(func() {
 		listener.Close()
 		_ = server.Close()
@@ -156,7 +161,7 @@ func newParts(
 			MaxShrink: 1,
 		}},
 		Token: func() string { return fmt.Sprintf("%016x", tokens.Uint64()) },
-		Log:   options.log,
+		Log:   options.log, Observer: options.observer,
 	})
 	return w
 }
