@@ -55,8 +55,8 @@ bench: need-go need-cxx ## the handler's cold start, the engine beside DuckDB's 
 	done$(if $(FHIRSYNAPSE_SQLSERVER_DSN),; $(CURDIR)/out/enginebench.test -test.bench Server $(BENCH_FLAGS))
 
 .PHONY: bench-e2e
-bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded
-	@$(GO) run ./cmd/sandbox bench
+bench-e2e: need-all ## 1 GB of NDJSON, from the first event to loaded: MEGABYTES=<n>; TELEMETRY=<n> repeats it n times without telemetry and with it
+	@$(GO) run ./cmd/sandbox bench $(if $(MEGABYTES),--megabytes $(MEGABYTES)) $(if $(TELEMETRY),--telemetry $(TELEMETRY))
 
 .PHONY: start
 start: need-func need-go need-cxx need-azurite ## the local app under Azure Functions Core Tools, with Azurite and a Service Bus emulator; EMULATORS=running: those of compose.yaml

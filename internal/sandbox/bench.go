@@ -4,13 +4,17 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"fhirsynapse/internal/emulator/fhirserver/store"
@@ -18,15 +22,17 @@ import (
 	"fhirsynapse/internal/emulator/functionshost"
 )
 
-// Bench measures one full export, from the first blob event until it is loaded.
+// Bench measures full exports, from the first blob event until they are loaded.
 type Bench struct {
 	World     Options
 	Data      string // folder of NDJSON to multiply; empty means the synthetic hospital
 	Megabytes int64
+	// Telemetry is how often the export is repeated without telemetry and with it, in turns.
+	Telemetry int
 	Out       io.Writer
 }
 
-// benchPatience bounds the export. A run that reaches it has no result.
+// benchPatience bounds an export. A run that reaches it has no result.
 const benchPatience = 15 * time.Minute
 
 // Run prints MB/s, the handler's peak memory, and the time of each kind of step.
@@ -44,36 +50,111 @@ func (b Bench) Run(ctx context.Context) error {
 		return err
 	}
 	b.World.HoldEvents, b.World.BlobsInMemory = true, true
-	w, err := StartWorld(ctx, b.World)
+	if b.Telemetry > 0 {
+		return b.compare(ctx, staged, size)
+	}
+	m, err := b.measure(ctx, staged, size)
 	if err != nil {
 		return err
+	}
+	b.say("%-38s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)",
+		"end to end", float64(size)/1e6/m.took.Seconds(), m.took.Seconds(), m.files, m.export)
+	b.say("%-38s %8.0f MiB", "peak memory of the handler", float64(m.peak)/(1<<20))
+	b.say("%-38s %8.1f s", "processor time of the handler", m.processor.Seconds())
+	return b.split(size)
+}
+
+// measured holds what an export took.
+type measured struct {
+	took, processor time.Duration
+	peak            int64
+	files           int
+	export          string
+}
+
+// measure runs one export in a world of its own.
+func (b Bench) measure(ctx context.Context, staged string, size int64) (m measured, err error) {
+	w, err := StartWorld(ctx, b.World)
+	if err != nil {
+		return m, err
 	}
 	defer w.Close()
 	host, err := w.StartHost(ctx, staged, nil)
 	if err != nil {
-		return err
+		return m, err
 	}
 	defer host.Stop()
 	ctx, done := context.WithTimeoutCause(ctx, benchPatience,
 		fmt.Errorf("no end after %v", benchPatience))
 	defer done()
-	files, err := b.export(ctx, w, host, size)
-	if err != nil {
-		return err
+	if m.files, err = b.export(ctx, w, host, size); err != nil {
+		return m, err
 	}
 	began := b.World.Now()
 	w.ReleaseEvents()
 	e, err := w.Await(ctx, host, "demo-000001")
 	if err != nil {
-		return err
+		return m, err
 	}
-	took := b.World.Now().Sub(began)
-	peak := host.Stats().PeakMemory
+	m.took, m.export = b.World.Now().Sub(began), e.ID
 	host.Stop()
-	b.say("%-38s %8.1f MB/s (%.1f s from the first blob event to loaded; %d files, export %s)",
-		"end to end", float64(size)/1e6/took.Seconds(), took.Seconds(), files, e.ID)
-	b.say("%-38s %8.0f MiB", "peak memory of the handler", float64(peak)/(1<<20))
-	return b.split(size)
+	stats := host.Stats()
+	m.peak, m.processor = stats.PeakMemory, stats.Processor
+	return m, nil
+}
+
+// compare prints what telemetry costs. Processor time says more than the clock, which on a shared
+// machine differs more from run to run.
+func (b Bench) compare(ctx context.Context, staged string, size int64) error {
+	var requests, bytes atomic.Int64
+	collector := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		n, _ := io.Copy(io.Discard, r.Body) // the handler may have ended
+		requests.Add(1)
+		bytes.Add(n)
+	}))
+	defer collector.Close()
+	with := map[string]string{
+		"OTEL_EXPORTER_OTLP_ENDPOINT": collector.URL, "OTEL_METRIC_EXPORT_INTERVAL": "10000",
+	}
+	dir := b.World.Dir
+	var clock, processor [2][]float64
+	for n := range b.Telemetry {
+		for on, settings := range []map[string]string{nil, with} {
+			b.World.Settings = settings
+			b.World.Dir = filepath.Join(dir, fmt.Sprintf("run-%d-%d", n+1, on))
+			if err := os.Mkdir(b.World.Dir, 0o700); err != nil {
+				return fmt.Errorf("make the folder of a run: %w", err)
+			}
+			m, err := b.measure(ctx, staged, size)
+			if err != nil {
+				return err
+			}
+			b.say("telemetry %-3s %8.1f MB/s %8.1f s of the handler's processor time, %4.0f MiB",
+				[]string{"off", "on"}[on], float64(size)/1e6/m.took.Seconds(),
+				m.processor.Seconds(), float64(m.peak)/(1<<20))
+			clock[on] = append(clock[on], m.took.Seconds())
+			processor[on] = append(processor[on], m.processor.Seconds())
+			if err := os.RemoveAll(b.World.Dir); err != nil {
+				return fmt.Errorf("clear the folder of a run: %w", err)
+			}
+		}
+	}
+	if requests.Load() == 0 {
+		return errors.New("the collector got nothing: the handler has not sent")
+	}
+	b.say("the collector got %d requests, %d bytes", requests.Load(), bytes.Load())
+	b.say("telemetry costs %+.1f %% of the processor time and %+.1f %% of the time (medians of %d)",
+		more(processor), more(clock), b.Telemetry)
+	return nil
+}
+
+// more returns by how many percent the median of the second is above that of the first.
+func more(of [2][]float64) float64 {
+	median := func(v []float64) float64 {
+		slices.Sort(v)
+		return (v[(len(v)-1)/2] + v[len(v)/2]) / 2
+	}
+	return 100 * (median(of[1])/median(of[0]) - 1)
 }
 
 // export makes the FHIR server write its files, and holds back their events and the manifest. So

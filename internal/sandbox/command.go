@@ -212,6 +212,7 @@ func plansFile(name string) (string, error) {
 func benchCommand(out io.Writer) *cobra.Command {
 	var c common
 	var size int64
+	var telemetry int
 	cmd := &cobra.Command{
 		Use: "bench", Short: "From the first blob event to loaded: MB/s, peak memory, the time of each step", Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
@@ -220,11 +221,15 @@ func benchCommand(out io.Writer) *cobra.Command {
 				return err
 			}
 			defer done()
-			return Bench{World: o, Data: c.data, Megabytes: size, Out: out}.Run(cmd.Context())
+			return Bench{
+				World: o, Data: c.data, Megabytes: size, Telemetry: telemetry, Out: out,
+			}.Run(cmd.Context())
 		},
 	}
 	c.flags(cmd, ".demo/bench")
 	cmd.Flags().Int64Var(&size, "megabytes", 1000, "how much NDJSON")
+	cmd.Flags().IntVar(&telemetry, "telemetry", 0,
+		"how often to repeat it without telemetry and with it, in turns, to compare them")
 	return cmd
 }
 

@@ -3,6 +3,7 @@ package functionshost
 import (
 	"maps"
 	"sync"
+	"time"
 )
 
 // EventKind is the kind of an Event.
@@ -58,6 +59,8 @@ type Stats struct {
 	// PeakMemory is the largest resident size of any handler process in bytes, or 0 if the system
 	// does not report it. It is read after each invocation, at Stats and before each kill.
 	PeakMemory int64
+	// Processor is the time that the handlers which have ended computed, on all cores together.
+	Processor time.Duration
 }
 
 // maxReasons bounds the number of different failure texts per function.

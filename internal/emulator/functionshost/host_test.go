@@ -47,6 +47,9 @@ func TestHandlerGetsTheEnvironmentOfTheRealHost(t *testing.T) {
 	if !reaped(pid) || w.HandlerPID() != 0 {
 		t.Error("the handler is still there after Stop")
 	}
+	if w.Stats().Processor <= 0 {
+		t.Error("the handler has taken no time")
+	}
 	if got := log.String(); !strings.Contains(got, `level=WARN msg=handler stderr="a Warning"`) ||
 		!strings.Contains(got, `level=ERROR msg=handler stderr="an error"`) {
 		t.Errorf("stderr in the log: %s", got)

@@ -35,6 +35,8 @@ type process struct {
 	forgiven atomic.Bool
 	exited   chan struct{} // closed when it is reaped
 	code     int           // after exited; -1 for a signal
+	// processor is the time that all its threads computed, after exited.
+	processor time.Duration
 }
 
 // launch starts the handler on a port. It returns only errors of the start itself.
@@ -84,6 +86,7 @@ func (h *launcher) launch(ctx context.Context, port string) (*process, error) {
 		out.flush()
 		faults.flush()
 		p.code = cmd.ProcessState.ExitCode()
+		p.processor = cmd.ProcessState.UserTime() + cmd.ProcessState.SystemTime()
 		p.client.CloseIdleConnections()
 		close(p.exited)
 	}()

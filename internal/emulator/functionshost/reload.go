@@ -52,6 +52,7 @@ func (h *Host) untilExit(
 			wait(ctx, r.overlap)
 			p.forgiven.Store(true)
 			p.kill()
+			h.counters.change(func(s *Stats) { s.Processor += p.processor })
 			h.emit(Event{Kind: HandlerExited, PID: p.pid, ExitCode: p.code})
 			p, port = second, at
 			r.done <- nil

@@ -59,6 +59,7 @@ func (h *Host) supervise(ctx context.Context, first chan<- struct{}) {
 			p.kill()
 		}
 		p, port = h.untilExit(ctx, p, port)
+		h.counters.change(func(s *Stats) { s.Processor += p.processor })
 		h.setGone(err == nil && p.code == exitDone)
 		h.emit(Event{Kind: HandlerExited, PID: p.pid, ExitCode: p.code})
 		switch {
