@@ -36,7 +36,10 @@ func steps(e records.Export, jobs []records.Job, v exportView) []step {
 		}
 		out = append(out, st)
 	}
-	slices.SortStableFunc(out, func(a, b step) int { return a.At.Compare(b.At) })
+	// Storage rounds its times down to seconds: what landed would precede the request.
+	slices.SortStableFunc(out, func(a, b step) int {
+		return a.At.Truncate(time.Second).Compare(b.At.Truncate(time.Second))
+	})
 	return append(out, present(e, jobs, v))
 }
 
