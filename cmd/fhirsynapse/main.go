@@ -14,7 +14,6 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/app/connect"
-	"fhirsynapse/internal/app/localrows"
 	"fhirsynapse/internal/cli"
 	"fhirsynapse/internal/warehouse/open/local"
 )
@@ -31,7 +30,6 @@ func run() int {
 	// net/http logs unreadable parts of an answer there, which may be health data.
 	slog.SetDefault(slog.New(slog.DiscardHandler))
 	e := app.FromProcess(local.Engines())
-	e.Rows = localrows.Count
 	operator := app.Operator{
 		Environment: e,
 		Log: slog.New(slog.NewTextHandler(os.Stderr,
@@ -53,6 +51,7 @@ func run() int {
 		Journal:    operator,
 		Cohorts:    operator,
 		Quarantine: operator, Messages: operator,
+		Tables: operator,
 		Doctor: connect.Doctor{
 			Environment: e, Log: operator.Log, Dir: dir, DuckDB: local.DuckDBVersion,
 		},

@@ -17,6 +17,7 @@ import (
 
 	"fhirsynapse/internal/azure"
 	"fhirsynapse/internal/config"
+	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse"
 )
@@ -29,7 +30,8 @@ type App struct {
 	engines warehouse.Engines
 	now     func() time.Time
 	log     *slog.Logger
-	rows    RowCounter
+	// views are the views of the plans; nil before openTables.
+	views flatten.PlanViews
 	// observer takes telemetry; nil without any.
 	observer pipeline.Observer
 
@@ -51,15 +53,7 @@ type Environment struct {
 	Engines warehouse.Engines
 	// Version describes the build, for the log.
 	Version string
-	// Rows counts rows for the status page; nil if the program cannot do that.
-	Rows RowCounter
 }
-
-// RowCounter counts the rows of the tables in a schema of a warehouse, by table. It returns false
-// for an engine that it does not know.
-type RowCounter func(
-	ctx context.Context, scheme, address, schema string,
-) (rows map[string]int64, counted bool, err error)
 
 // New reads the settings and makes the adapters, without I/O except for the files that the settings
 // name. It reports all errors of the settings together.
@@ -79,7 +73,6 @@ func New(e Environment, log *slog.Logger) (*App, error) {
 	}
 	a := &App{
 		config: cfg, environ: e.Environ, read: e.ReadFile, engines: e.Engines, now: e.Now, log: log,
-		rows: e.Rows,
 	}
 	return a, a.connect()
 }

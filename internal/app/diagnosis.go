@@ -17,7 +17,6 @@ import (
 	"fhirsynapse/internal/config"
 	"fhirsynapse/internal/doctor"
 	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/tds"
@@ -268,18 +267,11 @@ func (a diagnosed) plans(ctx context.Context, person bool) (doctor.Plans, error)
 	used := map[string]pipeline.Plan{} // the first plan of each source
 	for _, p := range exports.Plans {
 		out.Names = append(out.Names, p.Name)
-		tables, err := set.Tables(p.Name)
+		tables, err := planTables(set, p)
 		if err != nil {
 			return out, err
 		}
-		if len(p.Types) > 0 {
-			tables = slices.DeleteFunc(slices.Clone(tables), func(t flatten.Table) bool {
-				return !slices.Contains(p.Types, t.Resource)
-			})
-		}
-		out.Tables = append(out.Tables, warehouse.PlanTables{
-			Plan: p.Name, Schema: p.Schema, Tables: tables,
-		})
+		out.Tables = append(out.Tables, tables)
 		if source := exports.SourceOf[p.Name]; used[source].Name == "" {
 			used[source] = p
 		}

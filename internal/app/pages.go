@@ -94,35 +94,40 @@ func (b behindPages) Cancel(ctx context.Context, export string) error {
 	return err
 }
 
-// Rows implements statuspage.Counter.
-func (b behindPages) Rows(
+// Tables implements statuspage.Counter.
+func (b behindPages) Tables(
 	ctx context.Context, plan pipeline.Plan,
-) ([]statuspage.TableRows, bool, error) {
-	if b.rows == nil || plan.Schema == "" {
-		return nil, false, nil
+) (out statuspage.Tables, err error) {
+	if _, err := b.Pipeline(ctx); err != nil {
+		return out, err
 	}
-	ctx, done := context.WithTimeout(ctx, pageWait)
-	defer done()
-	w := b.config.Warehouse
-	rows, counted, err := b.rows(ctx, w.Scheme, w.Rest.Reveal(), plan.Schema)
-	if err != nil || !counted {
-		return nil, counted, err
-	}
-	views, err := Views(b.config.ViewsFolder)
+	tables, err := planTables(b.views, plan)
 	if err != nil {
-		return nil, false, err
+		return out, err
 	}
-	tables, err := views.Tables(plan.Name)
+	d, err := describe(ctx, b.App, tables)
 	if err != nil {
-		return nil, false, err
+		return out, err
 	}
-	var out []statuspage.TableRows
-	for _, t := range tables {
-		if n, there := rows[t.Name]; there {
-			out = append(out, statuspage.TableRows{Table: t.Name, Type: t.Resource, Rows: n})
+	out.Approximate, out.Local = d.Approximate, d.Local
+	if d.Uncounted != nil {
+		out.Uncounted = d.Uncounted.Error()
+	}
+	for _, t := range d.Tables {
+		r := statuspage.TableRows{Table: t.Table, Type: t.Type}
+		for _, difference := range t.Drift {
+			if difference.IsDifferent() {
+				r.Drift = append(r.Drift, difference.Text)
+			}
+		}
+		if t.Exists && d.Uncounted == nil {
+			r.Rows = &t.Rows
+		}
+		if t.Exists || len(r.Drift) > 0 {
+			out.Rows = append(out.Rows, r)
 		}
 	}
-	return out, true, nil
+	return out, nil
 }
 
 // remember sums up the exports that have ended, for the status page. Its failure changes nothing

@@ -7,16 +7,16 @@ import (
 	"fhirsynapse/internal/warehouse"
 )
 
-// openTables makes the flattener and the warehouse of an app, which read the files of a lake. It
-// does no I/O.
+// openTables makes the flattener and the warehouse of an app, which read the files of a lake, and
+// the app's views. It does no I/O.
 func openTables(
 	a *App, exports config.Exports, lake pipeline.Lake,
 ) (*flatten.Flattener, warehouse.Opened, error) {
 	engine, address := a.engines[a.config.Warehouse.Scheme], a.config.Warehouse.Rest.Reveal()
 	local, _ := engine.Local(address)
-	set := planViews(a.config.ViewsFolder, exports, local.Storage)
+	a.views = planViews(a.config.ViewsFolder, exports, local.Storage)
 	flattener, err := flatten.NewFlattener(flatten.Options{
-		Lake: lake, Views: set, LineLimit: a.config.LineLimit,
+		Lake: lake, Views: a.views, LineLimit: a.config.LineLimit,
 	})
 	if err != nil {
 		return nil, warehouse.Opened{}, err
@@ -25,7 +25,7 @@ func openTables(
 		warehouse.OpenOptions{
 			Lake: lake, Remover: a.lake, StagingURL: a.lake.DataLakeURL(),
 			Published: a.published, PublishedURL: a.published.DataLakeURL(),
-			Views: set, LineLimit: a.config.LineLimit,
+			Views: a.views, LineLimit: a.config.LineLimit,
 			Statements: a.config.WarehouseStatements, EngineTransforms: a.config.EngineTransforms,
 			MakeRoom: makeRoom(a.environ, flattener.GiveUp), Now: a.now, Log: a.log,
 		})

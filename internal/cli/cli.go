@@ -21,6 +21,7 @@ import (
 	"fhirsynapse/internal/quarantine/retry"
 	"fhirsynapse/internal/query"
 	"fhirsynapse/internal/sof/conformance"
+	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/setup"
 )
 
@@ -44,6 +45,8 @@ type Commands struct {
 	Quarantine Quarantine
 	// Messages reads the messages that the handler could not read, for the same command.
 	Messages Messages
+	// Tables lists the tables of plans, for the command tables list.
+	Tables Tables
 	// Doctor finds the installation to examine, for the command doctor.
 	Doctor Doctor
 	// Version describes the build.
@@ -52,11 +55,19 @@ type Commands struct {
 	stubs stubs
 }
 
-// Runs loads folders and exports from servers, and maintains tables. A batch.Runner implements it.
+// Runs loads folders and exports from servers, and lists and maintains the tables of a warehouse. A
+// batch.Runner implements it.
 type Runs interface {
 	Load(ctx context.Context, q batch.LoadRequest) (batch.LoadReport, error)
 	Start(ctx context.Context, q batch.StartRequest) (batch.StartReport, error)
 	Maintain(ctx context.Context, q batch.MaintainRequest) (batch.MaintainReport, error)
+	Tables(ctx context.Context, q batch.TablesRequest) (warehouse.Listing, error)
+}
+
+// Tables lists the tables of the app's plans. An app.Operator implements it.
+type Tables interface {
+	// Tables lists the tables of a plan, or of all plans if plan is empty.
+	Tables(ctx context.Context, plan string) (warehouse.Listing, error)
 }
 
 // Journal lists and changes the exports of the app. An app.Operator implements it.

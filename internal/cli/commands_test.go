@@ -5,9 +5,11 @@ import (
 
 	"fhirsynapse/internal/batch"
 	"fhirsynapse/internal/cli"
+	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/query"
+	"fhirsynapse/internal/warehouse"
 )
 
 // twelve answers every statement with one row.
@@ -24,6 +26,14 @@ type runs struct {
 	start func(context.Context, batch.StartRequest) (batch.StartReport, error)
 
 	maintain func(context.Context, batch.MaintainRequest) (batch.MaintainReport, error)
+	tables   func(context.Context, batch.TablesRequest) (warehouse.Listing, error)
+}
+
+func (r *runs) Tables(ctx context.Context, q batch.TablesRequest) (warehouse.Listing, error) {
+	if r.tables == nil {
+		return warehouse.Listing{}, nil
+	}
+	return r.tables(ctx, q)
 }
 
 func (r *runs) Maintain(
@@ -100,6 +110,17 @@ func (j *operator) Pause(ctx context.Context, plan string) error {
 }
 
 func (j *operator) Resume(context.Context, string) error { return nil }
+
+// planned implements cli.Tables with a list for each plan; the empty name is all plans.
+type planned map[string]warehouse.Listing
+
+func (p planned) Tables(_ context.Context, plan string) (warehouse.Listing, error) {
+	list, ok := p[plan]
+	if !ok {
+		return list, fault.Permanentf("plan %s: there is no such plan", plan)
+	}
+	return list, nil
+}
 
 // commands returns commands that succeed and do nothing.
 func commands() cli.Commands {

@@ -16,11 +16,11 @@ import (
 func tablesCommand(getenv func(string) string, s Streams, c Commands) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "tables",
-		Short: "Maintain the tables of a warehouse",
+		Short: "List and maintain the tables of a warehouse",
 		Args:  subcommand,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
-	cmd.AddCommand(maintainCommand(getenv, s, c))
+	cmd.AddCommand(tablesListCommand(getenv, s, c), maintainCommand(getenv, s, c))
 	return cmd
 }
 

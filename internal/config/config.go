@@ -134,13 +134,7 @@ func FromEnv(
 			e.faults = append(e.faults, err)
 		}
 	}
-	e.misspelt()
-
-	c.Warnings = e.warnings
-	if len(e.faults) > 0 {
-		return c, &fault.Error{Class: fault.Permanent, Err: errors.Join(e.faults...)}
-	}
-	return c, nil
+	return e.finish(c)
 }
 
 // env is the environment and the faults found in it.

@@ -10,14 +10,33 @@ import (
 // containers, and the location of the plans, which are not read. Other settings may be missing. The
 // error joins all faults and is Permanent.
 func JournalFromEnv(environ []string) (Config, error) {
-	return newEnv(environ).journal(false)
+	e := newEnv(environ)
+	return e.finish(e.journal())
 }
 
 // QueueFromEnv reads the settings of JournalFromEnv and the queue of steps.
-func QueueFromEnv(environ []string) (Config, error) { return newEnv(environ).journal(true) }
+func QueueFromEnv(environ []string) (Config, error) {
+	e := newEnv(environ)
+	c := e.journal()
+	c.Bus = e.bus()
+	return e.finish(c)
+}
 
-func (e *env) journal(withQueue bool) (Config, error) {
-	c := Config{
+// TablesFromEnv reads the settings of JournalFromEnv and of the tables. schemes are the
+// warehouses that the caller can open.
+func TablesFromEnv(environ []string, schemes ...string) (Config, error) {
+	e := newEnv(environ)
+	c := e.journal()
+	c.StagingContainer = e.container("StagingContainer")
+	c.PublishedContainer = e.container("PublishedContainer")
+	c.ViewsFolder = e.path(e.get("ViewsFolder"))
+	c.Warehouse = e.warehouse(schemes)
+	c.EngineTransforms = e.oneOf("WarehouseTransform", "native", "tsql") == "tsql"
+	return e.finish(c)
+}
+
+func (e *env) journal() Config {
+	return Config{
 		Lake:                e.lake(),
 		JournalContainer:    e.container("JournalContainer"),
 		LandingContainer:    e.container("LandingContainer"),
@@ -26,9 +45,10 @@ func (e *env) journal(withQueue bool) (Config, error) {
 		ExportsFile:         e.exportsFile(),
 		StepsQueue:          e.queue("StepsQueue"),
 	}
-	if withQueue {
-		c.Bus = e.bus()
-	}
+}
+
+// finish adds the warnings to a Config, and returns its faults.
+func (e *env) finish(c Config) (Config, error) {
 	e.misspelt()
 	c.Warnings = e.warnings
 	if len(e.faults) > 0 {

@@ -288,10 +288,8 @@ func (p onePlan) Plans(context.Context) ([]pipeline.Plan, error) {
 	return []pipeline.Plan{p.Plan}, nil
 }
 
-func (onePlan) Rows(
-	context.Context, pipeline.Plan,
-) (rows []statuspage.TableRows, counted bool, err error) {
-	return nil, false, nil
+func (onePlan) Tables(context.Context, pipeline.Plan) (statuspage.Tables, error) {
+	return statuspage.Tables{}, nil
 }
 
 // hasBadLines fails if the export has no quarantined lines.

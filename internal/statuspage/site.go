@@ -39,21 +39,7 @@ type Operator interface {
 	Cancel(ctx context.Context, export string) error
 }
 
-// Counter counts the rows of tables.
-type Counter interface {
-	// Rows counts the rows of each table of a plan that exists. It returns false for an engine
-	// that cannot do that cheaply.
-	Rows(ctx context.Context, plan pipeline.Plan) (rows []TableRows, counted bool, err error)
-}
-
-// TableRows counts the rows of one table.
-type TableRows struct {
-	Table string `json:"table"`
-	Type  string `json:"type"`
-	Rows  int64  `json:"rows"`
-}
-
-// Options holds the inputs of a Site. All fields are required but Tick and Public.
+// Options holds the inputs of a Site. All fields are required but Public and Patience.
 type Options struct {
 	Journal  records.Journal
 	Lake     pipeline.Lake
@@ -68,6 +54,8 @@ type Options struct {
 	// Public is set if the host in front is reached under names other than this machine's. Else
 	// another name in a request is an attack by a web page, and is refused.
 	Public bool
+	// Patience is how long a page waits for the warehouse; 0 means a tenth of a second.
+	Patience time.Duration
 }
 
 // Site serves the pages.
@@ -78,6 +66,7 @@ type reader struct {
 	Options
 	store      records.Store
 	accountant *history.Accountant
+	counts     *counts
 }
 
 // New returns the pages of an app. It does no I/O.
@@ -85,6 +74,7 @@ func New(o Options) *Site {
 	return &Site{&reader{
 		Options: o, store: records.Store{Journal: o.Journal},
 		accountant: &history.Accountant{Journal: o.Journal, Lake: o.Lake},
+		counts:     newCounts(o),
 	}}
 }
 

@@ -9,8 +9,6 @@ import (
 	"slices"
 	"time"
 
-	"fhirsynapse/internal/fault"
-	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/statuspage/history"
 )
@@ -21,9 +19,15 @@ type tablesView struct {
 	Pages pages        `json:"pages"`
 }
 
-func (tablesView) template() string       { return "tables" }
-func (tablesView) title() string          { return "Tables" }
-func (tablesView) refresh() time.Duration { return later }
+func (tablesView) template() string { return "tables" }
+func (tablesView) title() string    { return "Tables" }
+
+func (v tablesView) refresh() time.Duration {
+	if slices.ContainsFunc(v.Plans, func(t planTables) bool { return t.pending }) {
+		return soon
+	}
+	return later
+}
 
 // planTables are the tables of one plan.
 type planTables struct {
@@ -34,12 +38,18 @@ type planTables struct {
 	// Answer reports whether the tables are complete, and as of when.
 	Answer string `json:"answer"`
 	OK     bool   `json:"ok"`
-	// Uncounted is why the rows are not counted; empty if they are.
+	// CountedAt is when the warehouse told the rows; zero if it has not. Approximate is set if it
+	// calls them approximate.
+	CountedAt   time.Time `json:"countedAt,omitzero"`
+	Approximate bool      `json:"approximate,omitempty"`
+	// Uncounted is why the rows are not known, or why newer ones are not; empty if they are.
 	Uncounted string     `json:"uncounted,omitempty"`
 	Types     []typeData `json:"types"`
+	// pending is set until the warehouse has answered for the first time.
+	pending bool
 }
 
-// HasDrift reports whether values of any type differ from the resources.
+// HasDrift reports whether tables of any type differ from the views or the resources.
 func (t planTables) HasDrift() bool {
 	return slices.ContainsFunc(t.Types, func(t typeData) bool { return len(t.Drift) > 0 })
 }
@@ -59,7 +69,8 @@ type typeData struct {
 	CompleteAt  time.Time `json:"completeAt,omitzero"`
 	// Behind is set if the type is complete only to an earlier time than the plan's others.
 	Behind bool `json:"behind,omitempty"`
-	// Drift lists the values of the last change that differ from the resources.
+	// Drift lists the values of the last change that differ from the resources, and the tables that
+	// differ from their views.
 	Drift []string `json:"drift,omitempty"`
 }
 
@@ -70,21 +81,40 @@ func (s *reader) tablesPage(ctx context.Context, page int) (view, error) {
 	}
 	v := tablesView{Plans: []planTables{}, Pages: pages}
 	accounts := plansPerPage / max(1, len(past)) // that are read for the drift of a plan
+	var names []string
 	for _, p := range past {
 		newest, err := s.newest(ctx, p)
 		if err != nil {
 			return nil, err
 		}
+		s.counts.begin(ctx, p.plan, p.changedAt(newest))
+		names = append(names, p.name)
 		t := tablesOf(p, newest)
 		t.Schema = p.plan.Schema
 		t.answer(p, newest, s.Now())
 		if err := s.drift(ctx, &t, accounts); err != nil {
 			return nil, err
 		}
-		s.count(ctx, &t, p.plan)
 		v.Plans = append(v.Plans, t)
 	}
+	s.counts.waitFor(ctx, names)
+	for i, p := range past {
+		v.Plans[i].count(s.counts.answer(p.plan))
+	}
 	return v, nil
+}
+
+// changedAt returns when an export last ended in the tables; zero if none did.
+func (p past) changedAt(newest *records.Export) (at time.Time) {
+	if newest != nil && newest.State.Committed() {
+		at = newest.FinishedAt
+	}
+	for _, e := range p.entries {
+		if e.State.Committed() && e.FinishedAt.After(at) {
+			at = e.FinishedAt
+		}
+	}
+	return at
 }
 
 // newest reads the plan's newest export if it has no summary yet; else it returns nil.
@@ -220,21 +250,19 @@ func (s *reader) drift(ctx context.Context, t *planTables, most int) error {
 	return nil
 }
 
-// count adds the numbers of rows.
-func (s *reader) count(ctx context.Context, t *planTables, plan pipeline.Plan) {
-	rows, counted, err := s.Counter.Rows(ctx, plan)
-	switch {
-	case err != nil:
-		t.Uncounted = fault.Clip(err.Error())
-		return
-	case !counted:
-		t.Uncounted = "counting the rows of this engine's tables takes a query of its own"
-		return
-	}
+// count adds the tables as the warehouse has described them.
+func (t *planTables) count(a answer) {
+	t.CountedAt, t.Uncounted, t.pending = a.at, a.why, a.pending
+	t.Approximate = a.tables.Approximate
 	for i := range t.Types {
-		for _, r := range rows {
-			if r.Type == t.Types[i].Type {
-				t.Types[i].Tables = append(t.Types[i].Tables, r)
+		typ := &t.Types[i]
+		for _, r := range a.tables.Rows {
+			if r.Type != typ.Type {
+				continue
+			}
+			typ.Tables = append(typ.Tables, r)
+			for _, difference := range r.Drift {
+				typ.Drift = append(typ.Drift, "table "+r.Table+": "+difference)
 			}
 		}
 	}

@@ -71,6 +71,7 @@ func (w *world) open() {
 		Ledger: ports{w}, Plans: ports{w}, Operator: ports{w}, Counter: ports{w},
 		Now: func() time.Time { return now },
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Version: "v1.2.3",
+		Patience: time.Minute,
 	})
 }
 
@@ -127,13 +128,20 @@ func (w ports) Cancel(_ context.Context, export string) error {
 	return w.operatorErr
 }
 
-func (w ports) Rows(
-	_ context.Context, plan pipeline.Plan,
-) ([]statuspage.TableRows, bool, error) {
-	return []statuspage.TableRows{
-		{Table: "observation", Type: "Observation", Rows: 41_200},
-		{Table: "patient", Type: "Patient", Rows: 1_204},
-	}, plan.Name == "nightly", nil
+func (w ports) Tables(_ context.Context, plan pipeline.Plan) (statuspage.Tables, error) {
+	rows := func(n int64) *int64 { return &n }
+	if plan.Name != "nightly" {
+		return statuspage.Tables{Uncounted: "the views read files", Rows: []statuspage.TableRows{
+			{Table: "patient", Type: "Patient"},
+		}}, nil
+	}
+	return statuspage.Tables{Rows: []statuspage.TableRows{
+		{Table: "observation", Type: "Observation", Rows: rows(41_200)},
+		{
+			Table: "patient", Type: "Patient", Rows: rows(1_204),
+			Drift: []string{"column family is varchar(10) and should be bit"},
+		},
+	}}, nil
 }
 
 // countedJournal counts the requests to a journal.

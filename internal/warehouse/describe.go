@@ -2,6 +2,7 @@ package warehouse
 
 import (
 	"context"
+	"errors"
 	"maps"
 	"slices"
 	"strings"
@@ -25,6 +26,9 @@ type DescribeOptions struct {
 	// Published holds the lines that views read; nil if there are none.
 	Published pipeline.Lake
 }
+
+// ErrUncountable is the reason of an engine that never tells the numbers of rows.
+var ErrUncountable = errors.New("rows are not counted")
 
 // Description describes the tables of a plan.
 type Description struct {

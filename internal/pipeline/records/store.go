@@ -190,3 +190,9 @@ func (s Store) KeepDeletes(ctx context.Context, job string, n int, files []Outpu
 	}
 	return s.create(ctx, DeletesKey(job, n), data)
 }
+
+// ViewSets returns the fingerprints of a plan's views, in the order of their numbers from 1.
+func ViewSets(ctx context.Context, j Journal, plan string) ([]string, error) {
+	d, err := ReadOrNew[[]string](ctx, j, viewSetsKey(plan))
+	return d.Value, err
+}

@@ -198,8 +198,9 @@ func (d *desk) answersTables() {
 	d.tick()
 	d.visit("")
 	d.click("Tables")
+	d.await("patient 12")
 	d.shows("Complete as of "+time.Now().UTC().Format("2006-"), "2 lines of the last 30 days",
-		"The last export failed: what has changed since then is missing.", "patient 12")
+		"The last export failed: what has changed since then is missing.")
 }
 
 // pausesUpdates holds the page still.

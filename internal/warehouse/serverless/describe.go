@@ -2,7 +2,6 @@ package serverless
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"strings"
 
@@ -12,13 +11,6 @@ import (
 )
 
 var _ warehouse.Describer = engine{}
-
-// errUncounted is why the pool's rows are not counted.
-var errUncounted = &fault.Error{
-	Class: fault.Permanent,
-	Err: errors.New(
-		"the views of the serverless pool read files, and a count would read all of them"),
-}
 
 // Describe implements warehouse.Describer. It lists the published files and does not ask the pool:
 // a view exists once a part of its type is committed, and each commit writes it again. The files
@@ -51,7 +43,8 @@ func describe(p warehouse.PlanTables, there map[string]published) warehouse.Desc
 		}
 	}
 	return warehouse.Description{
-		Uncounted: errUncounted,
+		Uncounted: fmt.Errorf("%w: the views of the serverless pool read files, and a count reads all"+
+			" of them", warehouse.ErrUncountable),
 		Tables: p.States(func(t flatten.Table) bool {
 			return !changes[t.Resource].At.IsZero()
 		}, changes),
