@@ -43,6 +43,8 @@ type evaluation struct {
 	in      pipeline.Flattening
 	tables  []Table
 	ev      Evaluator
+	another func() Evaluator // makes one in the place of a broken one
+	storing bool             // rows of the line are being stored
 	emit    func(view int, row [][]byte) error
 	r       *result
 	number  int64
@@ -71,15 +73,24 @@ type before struct {
 	mark
 }
 
-func newEvaluation(in pipeline.Flattening, of *typeTables, ev Evaluator) *evaluation {
-	e := &evaluation{in: in, tables: of.tables, ev: ev, compartment: of.compartment}
+// newEvaluation returns an evaluation in a room. ev is nil, or an evaluator of that room.
+func newEvaluation(
+	in pipeline.Flattening, of *typeTables, room Room, ev Evaluator,
+) *evaluation {
+	e := &evaluation{
+		in: in, tables: of.tables, ev: ev, compartment: of.compartment,
+		another: func() Evaluator { return of.engine(room) },
+	}
+	if ev == nil {
+		e.ev = e.another()
+	}
 	if len(e.tables) > 0 {
 		e.nested = jsontape.NewNested()
 	}
 	for _, t := range e.tables {
 		e.limits = append(e.limits, keyLimits(t))
 	}
-	e.emit = e.row
+	e.emit = e.store
 	e.told = func(column int, f fit) { e.misfits = append(e.misfits, misfit{e.view, column, f}) }
 	return e
 }
@@ -173,7 +184,7 @@ func (e *evaluation) stopsAt(line []byte) bool {
 // line evaluates one line. If the line is bad, reason is the cause.
 func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string, err error) {
 	size := e.size
-	res, err := e.ev.Eval(ctx, line.JSON, e.emit)
+	res, err := e.eval(ctx, line.JSON, e.emit)
 	if isTooLarge(err) {
 		e.takeBack()
 		e.size = size
@@ -201,6 +212,37 @@ func (e *evaluation) line(ctx context.Context, line ndjson.Line) (reason string,
 		e.r.differences.add(res.Differences)
 	}
 	return "", nil
+}
+
+// panicked explains a bad line.
+const panicked = "%s: report this as a bug of fhirsynapse, and load the line again with a version that mends it"
+
+// eval evaluates a line. A panic of the evaluator makes the line bad, so that a fault of the
+// program at one line does not keep a whole export from the tables. A panic while the rows are
+// stored goes on, because the tables of the result may be broken.
+func (e *evaluation) eval(
+	ctx context.Context, line []byte, emit func(view int, row [][]byte) error,
+) (res Resource, err error) {
+	defer func() {
+		p := recover()
+		if p == nil {
+			return
+		}
+		if e.storing {
+			panic(p)
+		}
+		e.ev = e.another()
+		res, err = Resource{}, fault.BadDataf(panicked, panicText(p))
+	}()
+	return e.ev.Eval(ctx, line, emit)
+}
+
+// store is row, for eval.
+func (e *evaluation) store(view int, cells [][]byte) error {
+	e.storing = true
+	err := e.row(view, cells)
+	e.storing = false
+	return err
 }
 
 // judge returns the reason why a line is bad, or else its meta.lastUpdated. err is the evaluator's

@@ -55,7 +55,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 		}
 		defer x.f.largeTurn.Release(1)
 	}
-	e := newEvaluation(x.in, x.typeTables, x.typeTables.engine(FullRoom))
+	e := newEvaluation(x.in, x.typeTables, FullRoom, nil)
 	defer caught(&err, e.place)
 	e.r = x.shape.result()
 	written := 0
@@ -97,7 +97,7 @@ func (x *run) inTurn(ctx context.Context, j *job) (err error) {
 // inTurn evaluates a line twice. The first pass checks that it is good, so that the second can
 // write its rows immediately.
 func (e *evaluation) inTurn(ctx context.Context, line ndjson.Line, flush func() error) error {
-	res, err := e.ev.Eval(ctx, line.JSON, func(view int, cells [][]byte) error {
+	res, err := e.eval(ctx, line.JSON, func(view int, cells [][]byte) error {
 		e.noteMember(view, cells)
 		return e.checkRow(view, cells)
 	})

@@ -2,6 +2,7 @@ package flatten_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -12,6 +13,7 @@ import (
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/sof/native"
 	"fhirsynapse/internal/testkit/flattentest"
 )
 
@@ -114,15 +116,19 @@ type panicking struct {
 	with any
 }
 
+// alone is a value for a line that is too large for the little room.
+type alone struct{}
+
 type panickingEvaluator struct {
 	flatten.Evaluator
 	with any
+	room flatten.Room
 }
 
 func (b panicking) Engine(plan, resource string) (func(flatten.Room) flatten.Evaluator, error) {
 	engine, err := b.Views.Engine(plan, resource)
 	return func(r flatten.Room) flatten.Evaluator {
-		return panickingEvaluator{engine(r), b.with}
+		return panickingEvaluator{engine(r), b.with, r}
 	}, err
 }
 
@@ -133,18 +139,18 @@ func (b panickingEvaluator) Eval(
 		if b.with == nil {
 			_ = strings.Fields(" ")[len(line)]
 		}
+		if b.with == (alone{}) && b.room == flatten.LittleRoom {
+			return flatten.Resource{}, &fault.Error{
+				Class: fault.BadData, Err: &native.LineError{Limit: true},
+			}
+		}
 		panic(b.with)
 	}
 	return b.Evaluator.Eval(ctx, line, emit)
 }
 
-func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
+func TestAPanicMakesTheLineBad(t *testing.T) {
 	t.Parallel()
-	lines := strings.Repeat(
-		`{"resourceType":"Patient","id":"a","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}`+"\n",
-		30) +
-		`{"resourceType":"Patient","id":"secret","meta":{"lastUpdated":"2024-01-01T00:00:00Z"}}` +
-		"\n" + strings.Repeat("{}\n", 5000)
 	for name, c := range map[string]struct {
 		with any
 		says string
@@ -155,9 +161,16 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 			errors.New("the id is secret"),
 			"a value of type *errors.errorString",
 		},
+		"a line that is evaluated alone": {alone{}, "a value of type flatten_test.alone"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
+			const lastUpdated = `,"meta":{"lastUpdated":"2024-01-01T00:00:00Z"}`
+			lines := strings.Repeat(
+				`{"resourceType":"Patient","id":"a"`+lastUpdated+"}\n", 30) +
+				`{"resourceType":"Patient","id":"secret"` + lastUpdated + "}\n" +
+				strings.Repeat(`{"resourceType":"Patient","id":"b"`+lastUpdated+"}\n",
+					500)
 			lake := newLake()
 			f, err := flatten.NewFlattener(flatten.Options{
 				Lake: lake, Views: panicking{views, c.with}, Block: 256,
@@ -165,26 +178,27 @@ func TestAPanicFailsTheFileAndNotTheProcess(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			_, err = f.Flatten(t.Context(), patients("d"), strings.NewReader(lines))
-			if err == nil || fault.Of(err) != fault.Permanent ||
-				strings.Contains(err.Error(), "secret") {
-				t.Fatalf("got %v", err)
+			done, err := f.Flatten(t.Context(), patients("d"), strings.NewReader(lines))
+			if err != nil || done.Quarantined != 1 || done.Heads != 530 {
+				t.Fatalf("%+v, %v", done, err)
+			}
+			var bad struct {
+				Line   int64
+				Reason string
+			}
+			if err := json.Unmarshal(read(t, lake, pipeline.Quarantine, "d.ndjson"),
+				&bad); err != nil {
+				t.Fatal(err)
 			}
 			for _, part := range []string{
-				"x/Patient-1.ndjson", "line 31", c.says, "flatten/large_test.go:",
+				"the program panicked: ", c.says, "flatten/large_test.go:", "report this as a bug",
 			} {
-				if !strings.Contains(err.Error(), part) {
-					t.Errorf("%q does not say %q", err, part)
+				if !strings.Contains(bad.Reason, part) {
+					t.Errorf("%q does not say %q", bad.Reason, part)
 				}
 			}
-			if exists(t, lake, "d/head.parquet") {
-				t.Error("the file that failed is visible")
-			}
-			// The next file must be flattened normally.
-			done, err := f.Flatten(t.Context(), patients("e"),
-				strings.NewReader(strings.Replace(lines, "secret", "b", 1)))
-			if err != nil || done.Heads != 31 {
-				t.Errorf("%+v, %v", done, err)
+			if bad.Line != 31 || strings.Contains(bad.Reason, "secret") {
+				t.Errorf("line %d: %s", bad.Line, bad.Reason)
 			}
 		})
 	}

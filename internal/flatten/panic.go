@@ -19,15 +19,20 @@ func caught(err *error, during func() string) {
 	if p == nil {
 		return
 	}
+	*err = &fault.Error{
+		Class:  fault.Permanent,
+		Err:    fmt.Errorf("%s: %s", during(), panicText(p)),
+		Remedy: "report this as a bug of fhirsynapse; remove the line from the file to load the others",
+	}
+}
+
+// panicText describes a panic whose value p was just recovered.
+func panicText(p any) string {
 	what := fmt.Sprintf("a value of type %T", p)
 	if e, ok := p.(runtime.Error); ok {
 		what = e.Error()
 	}
-	*err = &fault.Error{
-		Class:  fault.Permanent,
-		Err:    fmt.Errorf("%s: the program panicked: %s, at %s", during(), what, panicPlace()),
-		Remedy: "report this as a bug of fhirsynapse; remove the line from the file to load the others",
-	}
+	return fmt.Sprintf("the program panicked: %s, at %s", what, panicPlace())
 }
 
 // panicPlace returns the file and line of the panic.

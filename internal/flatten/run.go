@@ -135,11 +135,8 @@ func (x *run) releaseLarge() {
 
 // evaluate processes jobs.
 func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
-	engine, ok := x.f.evaluators.take(x.typeTables)
-	if !ok {
-		engine = x.typeTables.engine(LittleRoom)
-	}
-	e := newEvaluation(x.in, x.typeTables, engine)
+	kept, _ := x.f.evaluators.take(x.typeTables)
+	e := newEvaluation(x.in, x.typeTables, LittleRoom, kept)
 	for j := range work {
 		if j.large {
 			runtime.GC() // frees what reading the line has used
@@ -150,7 +147,7 @@ func (x *run) evaluate(ctx context.Context, work <-chan *job) error {
 			return nil // the writer reports it, and the evaluator may be broken
 		}
 	}
-	x.f.evaluators.put(x.typeTables, engine)
+	x.f.evaluators.put(x.typeTables, e.ev)
 	return nil
 }
 
