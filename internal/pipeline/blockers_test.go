@@ -288,26 +288,32 @@ func TestABlobThatIsGone(t *testing.T) {
 		!strings.Contains(e.Failure.Cause, "the landing area does not hold it") {
 		t.Errorf("got %s, %+v", e.State, e.Failure)
 	}
-	var failed []pipeline.FailedFile
-	for f, err := range w.lake.List(t.Context(), pipeline.Quarantine,
-		"nightly-000001/nightly-000001.1/"+pipeline.FailedFilePrefix) {
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := w.lake.Open(t.Context(), pipeline.Quarantine, f.Path, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		var one pipeline.FailedFile
-		if err := json.NewDecoder(r).Decode(&one); err != nil {
-			t.Fatal(err)
-		}
-		failed = append(failed, one)
-	}
+	failed := w.failedFiles(e.ID)
 	if len(failed) == 0 || failed[0].Type != "Patient" || failed[0].Step != pipeline.StepPrepare ||
 		!strings.Contains(failed[0].Cause, "the landing area does not hold it") {
 		t.Errorf("the quarantine has %+v", failed)
 	}
+}
+
+// failedFiles reads the records of the files at which an export failed.
+func (w *world) failedFiles(export string) (out []pipeline.FailedFile) {
+	w.t.Helper()
+	for f, err := range w.lake.List(w.t.Context(), pipeline.Quarantine,
+		export+"/"+export+".1/"+pipeline.FailedFilePrefix) {
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		r, err := w.lake.Open(w.t.Context(), pipeline.Quarantine, f.Path, "")
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		var one pipeline.FailedFile
+		if err := json.NewDecoder(r).Decode(&one); err != nil {
+			w.t.Fatal(err)
+		}
+		out = append(out, one)
+	}
+	return out
 }
 
 func TestEventOfAForeignFolder(t *testing.T) {

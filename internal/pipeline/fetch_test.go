@@ -197,6 +197,11 @@ func TestAFileThatIsGoneForGoodFailsTheExport(t *testing.T) {
 		e.Failure.Remedy != "start again" || k.manifests != 2 {
 		t.Errorf("%s after %d manifests: %+v", e.State, k.manifests, e.Failure)
 	}
+	failed := w.failedFiles(e.ID)
+	if len(failed) != 1 || failed[0].Type != "Patient" || failed[0].Path == "" ||
+		failed[0].Number != 1 || failed[0].Remedy != "start again" {
+		t.Errorf("the quarantine has %+v", failed)
+	}
 }
 
 func TestAFreshManifestOfOtherFilesIsRefused(t *testing.T) {

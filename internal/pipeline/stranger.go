@@ -33,8 +33,8 @@ func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) e
 type FailedFile struct {
 	Step string `json:"step"`
 	Type string `json:"type,omitempty"`
-	// Path is the place in the landing area; empty for a file that the server keeps, which Number
-	// names in the manifest of Job.
+	// Path is the place in the landing area, where the file may be missing; it is empty for a file
+	// of deletes, which Number names in the manifest of Job.
 	Path   string    `json:"path,omitempty"`
 	Job    string    `json:"job"`
 	Number int       `json:"number,omitempty"`
@@ -55,6 +55,10 @@ func (fa *failures) keepFile(ctx context.Context, s Step, cause error) {
 		return
 	}
 	job := records.JobID(s.Export, s.Job)
+	if m, err := fa.records.Manifest(ctx, job); err == nil && s.File > 0 {
+		f, _, _ := m.File(s.File)
+		s.Type, s.Path = f.Type, f.Path
+	}
 	data, err := json.Marshal(FailedFile{
 		Step: s.Kind, Type: s.Type, Path: s.Path, Job: job, Number: s.File,
 		Class: fault.Of(cause).String(), Cause: fault.Clip(cause.Error()),
