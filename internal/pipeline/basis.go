@@ -38,6 +38,9 @@ const farBack = 1000
 // by an empty one.
 func (p *planner) basis(ctx context.Context, plan, schema string) (basis, error) {
 	b := basis{marks: map[string]time.Time{}}
+	if err := records.CheckTables(ctx, p.Journal, schema); err != nil {
+		return b, err
+	}
 	exports, err := p.records.LastExports(ctx, plan, farBack)
 	if err != nil {
 		return b, err
@@ -154,10 +157,14 @@ func (p *planner) areCommitted(ctx context.Context, schema string, ids []string)
 	return true, nil
 }
 
-// checkBase refuses to commit an export whose basis has left the tables since it was requested.
+// checkBase refuses to commit an export whose basis has left the tables since it was requested, or
+// whose tables only a newer version can write.
 // By induction nothing is missing below an export that stands: at its own commit its basis
 // stood, and a restore takes back the last commits first.
 func (p *planner) checkBase(ctx context.Context, e records.Export) error {
+	if err := records.CheckTables(ctx, p.Journal, e.Schema); err != nil {
+		return err
+	}
 	isCommitted, err := p.areCommitted(ctx, e.Schema, e.BasedOn)
 	if err != nil || isCommitted {
 		return err

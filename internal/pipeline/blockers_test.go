@@ -244,7 +244,8 @@ func TestMessageThatIsNotOurs(t *testing.T) {
 	for name, body := range map[string]string{
 		"not JSON":              "hello",
 		"of something else":     `{"order":7}`,
-		"an unknown step":       `{"step":"dance","export":"nightly-000001"}`,
+		"a step of no name":     `{"step":"","export":"nightly-000001"}`,
+		"a job that is a text":  `{"step":"poll","export":"nightly-000001","job":"1"}`,
 		"a poll without export": `{"step":"poll","job":1}`,
 		"a strange export id":   `{"step":"poll","export":"../../x","job":1}`,
 		"empty":                 "",

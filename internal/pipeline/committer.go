@@ -2,7 +2,6 @@ package pipeline
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -151,9 +150,8 @@ func (c *committer) readDone(ctx context.Context, path string) (Done, error) {
 	if err != nil {
 		return done, fmt.Errorf("read %s: %w", path, err)
 	}
-	if err := json.Unmarshal(data, &done); err != nil {
-		return done, fault.Permanentf("read %s: it is not a document of this program: %w", path,
-			err)
+	if err := records.Decode(data, &done); err != nil {
+		return done, fmt.Errorf("read %s: %w", path, err)
 	}
 	return done, nil
 }

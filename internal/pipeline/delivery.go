@@ -68,7 +68,7 @@ func (p *Pipeline) HandleDelivery(ctx context.Context, body []byte, delivery int
 func (p *Pipeline) GiveUp(ctx context.Context, body []byte, cause error) error {
 	s, err := DecodeStep(body)
 	if err != nil {
-		return p.recordStranger(ctx, body, err)
+		return p.strange(ctx, body, err)
 	}
 	ctx, done := context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()

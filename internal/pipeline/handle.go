@@ -7,15 +7,17 @@ import (
 	"time"
 
 	"fhirsynapse/internal/fault"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Handle does the step of one message of the steps queue, and records a failure: a step that
-// may succeed later is sent again, any other fails its export. It returns an error only if it
-// could not make that record; then the queue delivers the message again.
+// may succeed later is sent again, any other fails its export. A step that only a newer version
+// can do is sent on. Handle returns an error only if it could not do that; then the queue delivers
+// the message again.
 func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	s, err := DecodeStep(body)
 	if err != nil {
-		return p.recordStranger(ctx, body, err)
+		return p.strange(ctx, body, err)
 	}
 	ctx, report := p.watch(ctx, s)
 	defer p.tellStep(report)
@@ -35,6 +37,10 @@ func (p *Pipeline) Handle(ctx context.Context, body []byte) error {
 	// The failure is recorded even if the step ended because its time was up.
 	ctx, done = context.WithTimeout(context.WithoutCancel(ctx), recordTimeout)
 	defer done()
+	if errors.Is(err, records.ErrNewer) {
+		report.end(OutcomeAgain, err)
+		return p.hold(ctx, body, err, "step", s)
+	}
 	if class := fault.Of(err); class != fault.Transient {
 		p.failures.tellTrouble(Trouble{Export: s.Export, Step: s, Err: err})
 		p.Log.ErrorContext(ctx, "step failed", "step", s, "class", class.String(), "error", err)

@@ -247,7 +247,7 @@ func (m *model) settle() {
 func (m *model) lastExport() records.Export {
 	m.t.Helper()
 	for {
-		d, err := records.Store{Journal: m.journal}.Plan(m.t.Context(), "nightly")
+		d, err := m.store().Plan(m.t.Context(), "nightly")
 		if err != nil {
 			m.t.Fatal(err)
 		}
@@ -261,7 +261,7 @@ func (m *model) lastExport() records.Export {
 // exportOnce runs an export with a window.
 func (m *model) exportOnce(window records.Window) {
 	m.t.Helper()
-	if _, err := records.RequestExport(m.t.Context(), m.journal, "nightly", window,
+	if _, err := records.RequestExport(m.t.Context(), m.store().Journal, "nightly", window,
 		m.now()); err != nil {
 		m.t.Fatal(err)
 	}
@@ -310,7 +310,7 @@ func (m *model) compare() {
 // tell logs the exports of a history, and the server's data.
 func (m *model) tell() {
 	m.t.Helper()
-	all, err := records.Exports(m.t.Context(), m.journal, "", 100)
+	all, err := records.Exports(m.t.Context(), m.store().Journal, "", 100)
 	if err != nil {
 		m.t.Fatal(err)
 	}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"regexp"
+	"slices"
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline/records"
@@ -20,6 +21,9 @@ const (
 	StepCommit   = "commit"   // commit all prepared files of one export and type to the tables
 	StepConclude = "conclude" // end an export in the tables, once all its files are committed
 )
+
+// kinds lists the kinds of step that come in messages.
+var kinds = []string{StepPoll, StepLanded, StepFetch, StepPrepare, StepCommit, StepConclude}
 
 // Step is the body of one message of the steps queue.
 type Step struct {
@@ -40,6 +44,10 @@ type Step struct {
 	Try int `json:"try,omitempty"`
 	// Cut counts how often this step was cut because its handler stopped.
 	Cut int `json:"cut,omitempty"`
+	// Format is the format that a version must know to do this step, as in documents.
+	Format int `json:"format,omitempty"`
+	// Held counts how often versions that cannot do this step have sent it on.
+	Held int `json:"held,omitempty"`
 }
 
 // LogValue names the step without its content.
@@ -81,26 +89,42 @@ func (s Step) String() string {
 var planID = regexp.MustCompile(`^[a-z][a-z0-9-]{0,63}$`)
 
 // DecodeStep parses a message body. It returns an error for a message that is not ours, with a
-// reason that has nothing of its content.
+// reason that has nothing of its content, and records.ErrNewer for a step that only a newer version
+// can do.
 func DecodeStep(body []byte) (Step, error) {
 	var s Step
+	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
+	var newer struct {
+		Kind   string `json:"step"`
+		Format int    `json:"format"`
+	}
 	if !json.Valid(body) {
-		return s, fault.BadDataf("it is no step: it is not JSON")
+		return bad("it is not JSON")
+	}
+	if err := json.Unmarshal(body, &newer); err != nil || newer.Kind == "" {
+		return bad("it names no kind of step")
+	}
+	switch {
+	case newer.Format > records.Format:
+		return s, records.Newer(fmt.Sprintf("format %d", newer.Format))
+	case !slices.Contains(kinds, newer.Kind):
+		return s, records.Newer("this kind of step")
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		return bad("it has kinds of value that this version does not know")
 	}
 	d := json.NewDecoder(bytes.NewReader(body))
 	d.DisallowUnknownFields()
-	if err := d.Decode(&s); err != nil {
-		return s, fault.BadDataf("it is no step: it has fields, or kinds of value, that this version does not know")
+	if err := d.Decode(&Step{}); err != nil {
+		return s, records.Newer("one of the step's fields")
 	}
-	bad := func(what string) (Step, error) { return s, fault.BadDataf("it is no step: %s", what) }
+	s.Held = 0
 	switch s.Kind {
 	case StepPoll, StepFetch, StepPrepare, StepCommit, StepConclude:
 		if plan, _, ok := records.CutExportID(s.Export); !ok || !planID.MatchString(plan) {
 			return bad("it names no export")
 		}
 	case StepLanded:
-	default:
-		return bad("it names no kind of step that this version knows")
 	}
 	switch {
 	case (s.Kind == StepPoll || s.Kind == StepFetch || s.Kind == StepPrepare) && s.Job < 1:

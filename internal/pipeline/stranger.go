@@ -15,17 +15,24 @@ import (
 // the handler could not read, each as it was sent: messages/<digest>.json.
 const MessagesFolder = "messages/"
 
-// recordStranger keeps a message that is not ours in the quarantine area, for a person to look
-// at. A message that is kept already is written again: whoever puts it back on the queue removes
-// only the copy that was read.
+// recordStranger keeps a message that is not ours, for a person to look at.
 func (p *Pipeline) recordStranger(ctx context.Context, body []byte, why error) error {
+	path, err := p.keepMessage(ctx, body)
+	if err == nil {
+		p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body),
+			"kept", path)
+	}
+	return err
+}
+
+// keepMessage keeps a message in the quarantine area, and returns where. A message that is kept
+// already is written again: whoever puts it back on the queue removes only the copy that was read.
+func (p *Pipeline) keepMessage(ctx context.Context, body []byte) (kept string, err error) {
 	path := MessagesFolder + records.Digest(string(body)) + ".json"
 	if _, err := p.Lake.Put(ctx, Quarantine, path, bytes.NewReader(body)); err != nil {
-		return fmt.Errorf("record a message that is not ours: %w", err)
+		return "", fmt.Errorf("keep a message: %w", err)
 	}
-	p.Log.WarnContext(ctx, "message that is not ours", "reason", why, "bytes", len(body), "kept",
-		string(Quarantine)+"/"+path)
-	return nil
+	return string(Quarantine) + "/" + path, nil
 }
 
 // FailedFile is the record in the quarantine area of a file that could not be fetched or prepared,

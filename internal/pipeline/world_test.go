@@ -75,6 +75,12 @@ type world struct {
 	members map[string]string
 	// skew is how far the handler's clock is ahead of the server's.
 	skew time.Duration
+	// choose, if set, chooses the handler of the next step.
+	choose func()
+	// future is set while the handler is of a newer version.
+	future *future
+	// newest is set if handlers of a newer version have written into this world.
+	newest *future
 }
 
 type event struct {
@@ -115,11 +121,16 @@ func (w *world) boot() { w.p = w.instance() }
 
 func (w *world) instance() *pipeline.Pipeline {
 	token := rand.New(rand.NewPCG(1, uint64(w.gate.calls)))
+	lake, journal, queue := pipeline.Lake(w.lake), pipeline.Journal(w.journal),
+		pipeline.Queue(w.queue)
+	if f := w.future; f != nil {
+		lake, journal, queue = futureLake{lake, f}, futureJournal{journal, f}, futureQueue{queue, f}
+	}
 	return pipeline.New(pipeline.Options{
 		Plans: w.plans, Readers: max(w.readers, 1), LeaseFor: w.leaseFor,
 	}, pipeline.Ports{
-		Lake: gatedLake{w.lake, w.gate}, Journal: gatedJournal{w.journal, w.gate},
-		Queue:     gatedQueue{w.queue, w.gate},
+		Lake: gatedLake{lake, w.gate}, Journal: gatedJournal{journal, w.gate},
+		Queue:     gatedQueue{queue, w.gate},
 		Warehouse: gatedWarehouse{w.tables, w.gate}, Flattener: flattener{w},
 		Concluder: w.concluder(),
 		Landings:  gatedLandings{w.lake, w.gate}, Remover: gatedRemover{w.lake, w.gate},
@@ -156,6 +167,9 @@ func (w *world) step() {
 			w.boot()
 		}
 	}()
+	if w.choose != nil {
+		w.choose()
+	}
 	if w.beforeStep != nil {
 		w.beforeStep()
 	}
@@ -172,11 +186,15 @@ func (w *world) step() {
 		ctx, stop := context.WithCancelCause(ctx)
 		w.stopStep = func() { stop(errors.New("told to stop")) }
 		defer w.stopStep()
+		body := m.Body
+		if w.future != nil {
+			body = w.future.step(body)
+		}
 		if w.deliveries == nil {
-			return w.p.Handle(ctx, m.Body)
+			return w.p.Handle(ctx, body)
 		}
 		w.deliveries[m.ID]++
-		return w.p.HandleDelivery(ctx, m.Body, w.deliveries[m.ID])
+		return w.p.HandleDelivery(ctx, body, w.deliveries[m.ID])
 	}
 	if !w.brokerDown && w.queue.Receive(w.t.Context(), w.pick, handle) {
 		return
@@ -212,12 +230,20 @@ func (w *world) run(export string) records.Export {
 	return e
 }
 
+// store has the documents of the journal, as the newest version reads them.
+func (w *world) store() records.Store {
+	if w.newest != nil {
+		return records.Store{Journal: futureJournal{w.journal, w.newest}}
+	}
+	return records.Store{Journal: w.journal}
+}
+
 func (w *world) export(id string) (records.Export, bool) {
-	e, err := records.Store{Journal: w.journal}.Export(w.t.Context(), id)
+	e, err := w.store().Export(w.t.Context(), id)
 	if errors.Is(err, fs.ErrNotExist) {
 		// an export that only the plan's document names
 		plan, _, _ := records.CutExportID(id)
-		d, err := records.Store{Journal: w.journal}.Plan(w.t.Context(), plan)
+		d, err := w.store().Plan(w.t.Context(), plan)
 		if err != nil {
 			w.t.Fatal(err)
 		}

@@ -3,16 +3,16 @@ package quarantine
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"iter"
 	"strings"
 	"time"
 
-	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/pipeline/records"
 )
 
 // Retried is the mark of a file of bad lines whose lines were loaded again.
@@ -26,6 +26,7 @@ const (
 // Mark records the retries of a file of bad lines. It holds numbers and no content.
 type Mark struct {
 	Attempts []Attempt `json:"attempts"`
+	was      []byte
 }
 
 // Attempt is one retry.
@@ -99,16 +100,18 @@ func ReadMark(ctx context.Context, lake pipeline.Lake, f File) (m Mark, err erro
 		return m, err
 	}
 	defer func() { err = errors.Join(err, r.Close()) }()
-	if err := json.NewDecoder(r).Decode(&m); err != nil {
-		return m, fault.Permanentf("read %s in the quarantine: it is not a mark of this program: %w",
-			markPath(f), err)
+	if m.was, err = io.ReadAll(r); err == nil {
+		err = records.Decode(m.was, &m)
+	}
+	if err != nil {
+		return m, fmt.Errorf("read %s in the quarantine: %w", markPath(f), err)
 	}
 	return m, nil
 }
 
 // WriteMark writes the mark of a file of bad lines.
 func WriteMark(ctx context.Context, lake pipeline.Lake, f File, m Mark) error {
-	data, err := json.Marshal(m)
+	data, err := records.Encode(m.was, m)
 	if err != nil {
 		return fmt.Errorf("write the mark: %w", err)
 	}

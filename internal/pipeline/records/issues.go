@@ -1,7 +1,6 @@
 package records
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -35,10 +34,12 @@ type IssueRecord struct {
 // UnmarshalJSON also reads the format of earlier versions: counts by severity/code.
 func (r *IssueRecord) UnmarshalJSON(data []byte) error {
 	type plain IssueRecord
-	d := json.NewDecoder(bytes.NewReader(data))
-	d.DisallowUnknownFields()
-	if d.Decode((*plain)(r)) == nil {
-		return nil
+	var parts map[string]json.RawMessage
+	if err := json.Unmarshal(data, &parts); err != nil {
+		return err
+	}
+	if _, is := parts["issues"]; is {
+		return json.Unmarshal(data, (*plain)(r))
 	}
 	var counts map[string]int64
 	if err := json.Unmarshal(data, &counts); err != nil {

@@ -63,21 +63,22 @@ type Journal interface {
 type Document[T any] struct {
 	Key   string
 	etag  string
+	data  []byte
 	Value T
 }
 
-// Read returns the document of a key, or fs.ErrNotExist.
+// Read returns the document of a key, or fs.ErrNotExist. It returns ErrNewer for a document that
+// only a newer version of the program can use.
 func Read[T any](ctx context.Context, j Journal, key string) (Document[T], error) {
 	d := Document[T]{Key: key}
 	e, err := j.Read(ctx, key)
 	if err != nil {
 		return d, fmt.Errorf("read journal %s: %w", key, err)
 	}
-	if err := json.Unmarshal(e.Data, &d.Value); err != nil {
-		return d, fault.Permanentf("read journal %s: it is not a document of this program: %w", key,
-			err)
+	if err := Decode(e.Data, &d.Value); err != nil {
+		return d, fmt.Errorf("read journal %s: %w", key, err)
 	}
-	d.etag = e.ETag
+	d.etag, d.data = e.ETag, e.Data
 	return d, nil
 }
 
@@ -91,9 +92,9 @@ func ReadOrNew[T any](ctx context.Context, j Journal, key string) (Document[T], 
 }
 
 // Write stores the document if it has not changed since it was read, else it returns
-// ErrConflict.
+// ErrConflict. Fields that this version does not know stay, as Encode says.
 func (d *Document[T]) Write(ctx context.Context, j Journal) error {
-	data, err := json.Marshal(d.Value)
+	data, err := Encode(d.data, d.Value)
 	if err != nil {
 		return fmt.Errorf("write journal %s: %w", d.Key, err)
 	}
@@ -101,7 +102,7 @@ func (d *Document[T]) Write(ctx context.Context, j Journal) error {
 	if err != nil {
 		return fmt.Errorf("write journal %s: %w", d.Key, err)
 	}
-	d.etag = etag
+	d.etag, d.data = etag, data
 	return nil
 }
 

@@ -41,6 +41,8 @@ func viewSetsKey(plan string) string { return "viewsets/" + plan }
 
 func leaseKey(schema, typ string) string { return "leases/" + schema + "/" + typ }
 
+func tablesKey(schema string) string { return "tables/" + schema }
+
 func exportFolder(plan string) string { return "exports/" + plan + "/" }
 
 // ExportID returns the id of a plan's nth export.

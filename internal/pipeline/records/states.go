@@ -39,6 +39,14 @@ var moves = map[State][]State{
 // Final reports whether an export in this state has ended and never changes again.
 func (s State) Final() bool { return len(moves[s]) == 0 }
 
+// UnmarshalText returns ErrNewer for a state that this version does not know.
+func (s *State) UnmarshalText(text []byte) error {
+	if *s = State(text); *s != "" && !slices.Contains(States, *s) {
+		return Newer("one of the states")
+	}
+	return nil
+}
+
 // Committed reports whether every file from the server is in the tables.
 func (s State) Committed() bool { return s == Loaded || s == Incomplete }
 

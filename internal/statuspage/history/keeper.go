@@ -102,10 +102,11 @@ func (k Keeper) save(
 		if _, err := records.Update(ctx, k.Accountant.Journal, segmentKey(plan, segment),
 			func(have *[]Entry) error {
 				for _, e := range part {
-					*have = slices.DeleteFunc(*have, func(h Entry) bool {
-						return h.Number == e.Number
-					})
-					*have = append(*have, e)
+					if i := slices.IndexFunc(*have, e.isOf); i >= 0 {
+						(*have)[i] = e
+					} else {
+						*have = append(*have, e)
+					}
 				}
 				return nil
 			}); err != nil {
@@ -141,6 +142,9 @@ func (k Keeper) sumUp(
 	})
 	return out, err
 }
+
+// isOf reports whether both sum up the same export.
+func (e Entry) isOf(other Entry) bool { return e.Number == other.Number }
 
 // count adds the counts of an account.
 func (e *Entry) count(a Account) {
