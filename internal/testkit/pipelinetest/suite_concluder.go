@@ -37,6 +37,7 @@ func TestConcluder(t *testing.T, open func(t *testing.T) Store) {
 		{"an export that is recorded changes nothing any more", concludesLate},
 		{"who leaves a cohort takes the resources along", concludesLeavers},
 		{"another cohort takes the place of one", concludesOtherCohort},
+		{"a column that a newer version has added does no harm", concludesWidened},
 		{"random rounds end as the model does", concludesRandom},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -52,6 +52,7 @@ func TestWarehouse(t *testing.T, open func(t *testing.T) Store) {
 		{"types are apart, and schemas are", warehouseApart},
 		{"every kind of value comes through", warehouseKinds},
 		{"a changed view set writes equal versions again", warehouseViewSet},
+		{"the views of a newer version, and the former ones again", warehouseRolledBack},
 		{"a batch that replaces leaves nothing of before", warehouseReplaces},
 		{"a delete of an unknown resource may change nothing", warehouseKnownDeletes},
 		{"a column that changes its type is refused", warehouseRetyped},

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"fhirsynapse/internal/pipeline"
+	"fhirsynapse/internal/testkit/flattentest"
 	"fhirsynapse/internal/testkit/pipelinetest"
 	"fhirsynapse/internal/testkit/refwarehouse"
 	"fhirsynapse/internal/warehouse"
@@ -74,6 +75,28 @@ func (s store) Content(t *testing.T, schema string) refwarehouse.Content {
 	}
 	c.Sort()
 	return c
+}
+
+// Widen implements pipelinetest.Widener.
+func (s store) Widen(t *testing.T, schema, column string) {
+	t.Helper()
+	w, err := Open(s.options(t, pipelinetest.NewMemoryLake(nowOf(start)),
+		flattentest.Views{}.Tables))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := w.alone(t.Context(), func(db *database) error {
+		there, err := db.columns(t.Context(), schema)
+		for table := range there {
+			if err == nil {
+				_, err = db.ExecContext(t.Context(),
+					"ALTER TABLE "+tableName(schema, table)+" ADD COLUMN "+name(column)+" VARCHAR")
+			}
+		}
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func (s store) table(

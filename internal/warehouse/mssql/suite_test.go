@@ -2,6 +2,7 @@ package mssql_test
 
 import (
 	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"maps"
@@ -158,6 +159,25 @@ func (s *store) Content(_ *testing.T, schema string) refwarehouse.Content {
 	}
 	c.Sort()
 	return c
+}
+
+// Widen implements pipelinetest.Widener.
+func (s *store) Widen(t *testing.T, schema, column string) {
+	t.Helper()
+	db, err := sql.Open("sqlserver", s.server.URL("u", "p", "pool"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close() //nolint:errcheck // the statements count
+	for _, schema := range []string{schema, warehouse.LoadSchema(schema)} {
+		for table := range s.db.Content(schema) {
+			add := fmt.Sprintf("ALTER TABLE [%s].[%s] ADD [%s] varchar(10) NULL", schema, table,
+				column)
+			if _, err := db.ExecContext(t.Context(), add); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
 }
 
 func enginesUnderTest() []tsql.Engine {
