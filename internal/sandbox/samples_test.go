@@ -23,7 +23,7 @@ var keepSample = flag.String("keep-sample", "",
 	"write what this version leaves behind into testdata/left/`NAME`.zip")
 
 // left is the folder of what versions of the program have left behind in the middle of an export:
-// documents of the journal, a waiting message and landed files.
+// documents of the journal, a waiting message, landed and prepared files.
 const left = "testdata/left"
 
 // sampled makes a cohort's plan with the data of the samples.
@@ -54,13 +54,16 @@ func TestANewerVersionGoesOn(t *testing.T) {
 			t.Parallel()
 			w := sampled(t)
 			w.pass(2 * time.Hour) // the sample was left an hour after these changes
-			readSample(t, sample, w)
+			landed := readSample(t, sample, w)
 			w.exports = 1
 			if e := w.finish(records.ExportID(w.plan.Name, 1)); e.State != records.Loaded {
 				t.Fatalf("%s: %+v", e.State, e.Failure)
 			}
 			if d := cmp.Diff(w.present(), w.loaded()); d != "" {
 				t.Errorf("tables (-server +tables):\n%s", d)
+			}
+			if n := preparedFirst(t, w); n > landed {
+				t.Errorf("%d files were prepared again", n-landed)
 			}
 			w.put(`{"resourceType":"Patient","id":"p1","active":true}`)
 			w.export(records.Window{})
@@ -69,6 +72,20 @@ func TestANewerVersionGoesOn(t *testing.T) {
 			}
 		})
 	}
+}
+
+// preparedFirst counts the files that were prepared with the first view set.
+func preparedFirst(t *testing.T, w *parts) (n int) {
+	t.Helper()
+	for f, err := range w.lake.List(t.Context(), pipeline.Staging, "") {
+		if err != nil {
+			t.Fatal(err)
+		}
+		if strings.Contains(f.Path, "/v1.done/") {
+			n++
+		}
+	}
+	return n
 }
 
 // writeSample writes what this version leaves behind when it is stopped before the first commit.
@@ -115,26 +132,12 @@ func writeSample(t *testing.T, name string) {
 		}
 		add("journal/"+key, doc.Data)
 	}
-	for f, err := range w.lake.List(t.Context(), pipeline.Landing, "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		r, err := w.lake.Open(t.Context(), pipeline.Landing, f.Path, "")
-		if err != nil {
-			t.Fatal(err)
-		}
-		data, err := io.ReadAll(r)
-		if err := errors.Join(err, r.Close()); err != nil {
-			t.Fatal(err)
-		}
-		add("landing/"+f.Path, data)
-	}
-	for f, err := range w.lake.List(t.Context(), pipeline.Staging, "") {
-		if err != nil {
-			t.Fatal(err)
-		}
-		if strings.Contains(f.Path, "/members-") {
-			r, err := w.lake.Open(t.Context(), pipeline.Staging, f.Path, "")
+	for _, area := range []pipeline.Area{pipeline.Landing, pipeline.Staging} {
+		for f, err := range w.lake.List(t.Context(), area, "") {
+			if err != nil {
+				t.Fatal(err)
+			}
+			r, err := w.lake.Open(t.Context(), area, f.Path, "")
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -142,7 +145,7 @@ func writeSample(t *testing.T, name string) {
 			if err := errors.Join(err, r.Close()); err != nil {
 				t.Fatal(err)
 			}
-			add("staging/"+f.Path, data)
+			add(string(area)+"/"+f.Path, data)
 		}
 	}
 	add("message", commit)
@@ -152,14 +155,15 @@ func writeSample(t *testing.T, name string) {
 	}
 }
 
-// readSample puts a sample into an empty world.
-func readSample(t *testing.T, name string, w *parts) {
+// readSample puts a sample into an empty world, and returns the number of its landed files.
+func readSample(t *testing.T, name string, w *parts) (landed int) {
 	t.Helper()
 	z, err := zip.OpenReader(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer func() { _ = z.Close() }()
+	etags := map[string]string{} // of the landed files in this lake
 	for _, f := range z.File {
 		r, err := f.Open()
 		if err != nil {
@@ -175,11 +179,33 @@ func readSample(t *testing.T, name string, w *parts) {
 			_, err = w.journal.Write(t.Context(), path, "", data)
 		case "message":
 			err = w.queue.Send(t.Context(), pipeline.Message{ID: "left", Body: data})
+		case "landing":
+			var landed pipeline.File
+			landed, err = w.lake.Put(t.Context(), pipeline.Landing, path, bytes.NewReader(data))
+			etags[path] = landed.ETag
 		default:
-			_, err = w.lake.Put(t.Context(), pipeline.Area(kind), path, bytes.NewReader(data))
+			_, err = w.lake.Put(t.Context(), pipeline.Area(kind), atETag(path, etags),
+				bytes.NewReader(data))
 		}
 		if err != nil {
 			t.Fatal(err)
 		}
 	}
+	return len(etags)
+}
+
+// atETag returns the path of a prepared file for a landed file with another ETag.
+func atETag(path string, etags map[string]string) string {
+	for landed, etag := range etags {
+		before, after, is := strings.Cut(path, landed+"@")
+		if !is {
+			continue
+		}
+		end := strings.LastIndexByte(after, '.') // of a done file
+		if i := strings.IndexByte(after, '/'); i >= 0 {
+			end = i
+		}
+		return before + landed + "@" + etag + after[end:]
+	}
+	return path
 }
