@@ -171,7 +171,7 @@ func TestQuarantineCommands(t *testing.T) {
 		"list": {
 			args: []string{"list"},
 			out: []string{
-				"nightly-000002", "f/Patient-1.ndjson ", "server text", "│ abc ", "does not know",
+				"nightly-000002", "f/Patient-1.ndjson ", "server text", "│ abc ", "no kind of step",
 				"1 failed files", "f/Patient-7.ndjson", "retry --messages",
 				"notes.txt", "5 files of bad lines", "1 texts of a server", "2 messages",
 				"1 files of others",
@@ -267,7 +267,7 @@ func TestQuarantineCommands(t *testing.T) {
 		},
 		"show a message": {
 			args: []string{"show", "messages/abc.json"},
-			out:  []string{"does not know", "quarantine retry abc after the upgrade", "--body"},
+			out:  []string{"no kind of step", "quarantine retry abc after the upgrade", "--body"},
 		},
 		"show a message that can be read": {
 			args: []string{"show", "messages/abcd"},

@@ -150,8 +150,11 @@ func (f *File) readMessage(ctx context.Context, lake pipeline.Lake) ([]byte, err
 	}
 	s, err := pipeline.DecodeStep(body)
 	if err != nil {
+		if why, is := errors.AsType[*fault.Error](err); is {
+			err = why.Err // the remedy is one for all messages
+		}
 		f.Reason = err.Error()
-		return body, nil //nolint:nilerr // the reason says it
+		return body, nil
 	}
 	f.Message.Step, f.Message.Export = s.Kind, s.Export
 	f.Reason = "another version could not read it; this one can"

@@ -128,7 +128,7 @@ func TestAMessageThatIsStillUnknownIsRefused(t *testing.T) {
 	for body, want := range map[string]string{
 		marker:                                  "it is not JSON",
 		`{"step":"poll","` + marker + `":1}`:    "does not know",
-		`{"step":"` + marker + `"}`:             "no kind of step",
+		`{"step":"` + marker + `"}`:             "does not know this kind of step",
 		`{"step":"poll","export":"` + marker:    "it is not JSON",
 		"":                                      "it is not JSON",
 		strings.Repeat("x", 2<<20):              "more than a step can have",
