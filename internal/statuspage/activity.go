@@ -136,7 +136,7 @@ func lagOf(p past, now time.Time) planLag {
 	}
 	slices.SortFunc(points, func(a, b point) int { return a.at.Compare(b.at) })
 	out.Chart = newChart(now)
-	out.Chart.seconds("lag", points)
+	out.Chart.seconds("lag of "+out.Plan, points)
 	return out
 }
 

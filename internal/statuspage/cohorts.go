@@ -74,7 +74,7 @@ func (s *reader) cohortsPage(ctx context.Context) (view, error) {
 			row.Groups = 0
 		}
 		row.Sizes = sizes(past, r.Name)
-		row.Chart = sizeChart(row.Sizes, s.Now())
+		row.Chart = sizeChart(r.Name, row.Sizes, s.Now())
 		v.Cohorts = append(v.Cohorts, row)
 	}
 	return v, nil
@@ -95,7 +95,7 @@ func sizes(past []past, name string) (out []size) {
 	return out
 }
 
-func sizeChart(sizes []size, now time.Time) chart {
+func sizeChart(cohort string, sizes []size, now time.Time) chart {
 	var points []point
 	for _, s := range sizes {
 		points = append(points, point{s.At, float64(s.Members)})
@@ -104,7 +104,7 @@ func sizeChart(sizes []size, now time.Time) chart {
 		points = append(points, point{now, points[len(points)-1].y})
 	}
 	c := newChart(now)
-	c.step("members", points)
+	c.step("members of "+cohort, points)
 	return c
 }
 

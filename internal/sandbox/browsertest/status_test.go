@@ -69,9 +69,7 @@ func newDesk(t *testing.T) *desk {
 	world, err := sandbox.StartWorld(t.Context(), sandbox.Options{
 		Root: root, Dir: dir, Store: data, Now: time.Now, Engines: local.Engines(),
 		Log: slog.New(slog.DiscardHandler), HandlerOutput: output, BlobsInMemory: true,
-		// The test alone fires the timer.
-		Settings: map[string]string{"ExportSchedule": "0 0 0 1 1 *"},
-		Keys:     functionshost.Keys{Admin: key},
+		Keys: functionshost.Keys{Admin: key},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +125,7 @@ func (d *desk) loads() {
 	d.await("exporting")
 	d.await("the server exports")
 	d.screenshot("exporting")
-	// The schedule of the sandbox would start an export at each tick.
+	// The schedule of the plan would start an export at each tick.
 	if err := records.Pause(d.t.Context(), d.world.App.Journal(), "demo", time.Now()); err != nil {
 		d.t.Fatal(err)
 	}
