@@ -75,7 +75,7 @@ counted in files of up to 1 MB; --count reads the larger ones too.`,
 				found+shownLine(list.Files, files))...)
 		},
 	}
-	cmd.Flags().IntVar(&q.Most, "most", 50, "the number of files")
+	cmd.Flags().IntVar(&q.Most, "most", 50, "the number of files, and of messages")
 	cmd.Flags().BoolVar(&q.Count, "count", false, "read files over 1 MB to count their lines")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print a JSON array")
 	return cmd
@@ -177,7 +177,8 @@ func foundLine(list quarantine.Listing) (line string, files int64) {
 func shownLine(shown []quarantine.File, files int64) string {
 	line := ""
 	if int64(len(shown)) < files {
-		line = fmt.Sprintf("; the newest %d are shown: --most lists more", len(shown))
+		line = fmt.Sprintf("; the newest %d files and messages are shown: --most lists more",
+			len(shown))
 	}
 	for _, f := range shown {
 		if f.Kind == quarantine.Lines && f.Lines == nil {

@@ -186,10 +186,10 @@ func TestQuarantineCommands(t *testing.T) {
 			out: []string{`"lines": 3`, `"from": "f/Patient-9.ndjson"`, `"type": "Patient"`},
 		},
 		"list of few": {
-			args: []string{"list", "--most", "2"}, out: []string{"the newest 2 are shown"},
+			args: []string{"list", "--most", "1"}, out: []string{"the newest 2 files and messages are shown"},
 		},
 		"list of few as JSON": {
-			args: []string{"list", "--most", "2", "--json"}, jsonRows: 2, err: "the newest 2 of 5",
+			args: []string{"list", "--most", "1", "--json"}, jsonRows: 2, err: "the newest 2 of 5",
 		},
 		"list of none": {
 			args: []string{"list", "monthly"},

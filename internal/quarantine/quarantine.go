@@ -106,7 +106,8 @@ func fileOf(f pipeline.File) File {
 type Query struct {
 	// Name is a plan or an export; empty means everything.
 	Name string
-	// Most bounds the files that are returned. The newest come first.
+	// Most bounds the files that are returned, and apart from them the messages. The newest come
+	// first.
 	Most int
 	// Count counts the lines of large files too, which are read for that.
 	Count bool
@@ -155,7 +156,8 @@ type Listing struct {
 // countLimit bounds the size of a file that List reads to count its lines.
 const countLimit = 1 << 20
 
-// List lists the newest files of the quarantine area. It holds at most twice Most of them.
+// List lists the newest files of the quarantine area, and after them the newest messages. It holds
+// at most four times Most of them.
 func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 	prefix, plan := q.Name, q.Name
 	if _, _, isExport := records.CutExportID(q.Name); isExport {
@@ -165,6 +167,7 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 	}
 	out := Listing{Found: map[Kind]Sum{}}
 	marked := map[string]bool{}
+	var messages []File
 	for f, err := range lake.List(ctx, pipeline.Quarantine, prefix) {
 		if err != nil {
 			return out, err
@@ -180,11 +183,15 @@ func List(ctx context.Context, lake pipeline.Lake, q Query) (Listing, error) {
 		q.Progress.file()
 		sum := out.Found[file.Kind]
 		out.Found[file.Kind] = Sum{sum.Files + 1, sum.Bytes + file.Size}
-		if out.Files = append(out.Files, file); len(out.Files) >= 2*q.Most {
-			out.Files = newest(out.Files, q.Most)
+		list := &out.Files
+		if file.Kind == Message {
+			list = &messages
+		}
+		if *list = append(*list, file); len(*list) >= 2*q.Most {
+			*list = newest(*list, q.Most)
 		}
 	}
-	out.Files = newest(out.Files, q.Most)
+	out.Files = append(newest(out.Files, q.Most), newest(messages, q.Most)...)
 	for i := range out.Files {
 		f := &out.Files[i]
 		if !marked[f.Path] {
