@@ -5,7 +5,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io/fs"
 	"strconv"
+	"strings"
 
 	"fhirsynapse/internal/pipeline/records"
 )
@@ -13,10 +15,32 @@ import (
 // strange handles a message that this version cannot do: it sends the step of a newer version on,
 // and keeps any other message for a person to look at.
 func (p *Pipeline) strange(ctx context.Context, body []byte, why error) error {
-	if errors.Is(why, records.ErrNewer) {
+	if errors.Is(why, records.ErrNewer) && p.isOurs(ctx, body) {
 		return p.hold(ctx, body, why)
 	}
 	return p.recordStranger(ctx, body, why)
+}
+
+// isOurs reports whether a step that this version does not know names an export of the journal, or
+// a folder of one. Other messages that look like a step may hold anything, and are not sent on.
+func (p *Pipeline) isOurs(ctx context.Context, body []byte) bool {
+	var s struct {
+		Export string `json:"export"`
+		Path   string `json:"path"`
+	}
+	if err := json.Unmarshal(body, &s); err != nil {
+		return false
+	}
+	if s.Export == "" {
+		folder, _, _ := strings.Cut(s.Path, "/")
+		owner, err := p.owner(ctx, folder)
+		return owner.Export != "" || err != nil
+	}
+	if plan, _, ok := records.CutExportID(s.Export); !ok || !planID.MatchString(plan) {
+		return false
+	}
+	_, err := p.records.Export(ctx, s.Export)
+	return !errors.Is(err, fs.ErrNotExist) // another error does not tell
 }
 
 // hold sends a message on that only a newer version can do: while instances are replaced, one of

@@ -247,16 +247,18 @@ func TestTablesOfANewerVersion(t *testing.T) {
 	}
 }
 
-// A step that only a newer version can do is sent on for two hours, and then kept.
+// A step that only a newer version can do is sent on for two hours, and then kept. A message that
+// names nothing of ours is kept at once.
 func TestStepOfANewerVersion(t *testing.T) {
 	t.Parallel()
 	for name, body := range map[string]string{
-		"a new kind":               `{"step":"dance","export":"nightly-000001"}`,
-		"a new kind and no export": `{"step":"dance"}`,
-		"a new field":              `{"step":"poll","export":"nightly-000001","job":1,"tempo":3}`,
-		"a new format":             `{"step":"poll","format":2,"export":7}`,
+		"a new kind":   `{"step":"dance","export":"nightly-000001"}`,
+		"a new field":  `{"step":"poll","export":"nightly-000001","job":1,"tempo":3}`,
+		"a new format": `{"step":"poll","format":2,"export":"nightly-000001","job":{}}`,
+		"of a folder":  `{"step":"landed","path":"101/Patient-1.ndjson","tempo":3}`,
 	} {
 		w := newWorld(t)
+		w.step() // the export begins
 		must(t, w.p.Handle(t.Context(), []byte(body)))
 		for end := w.clock.Add(time.Hour); w.clock.Before(end); {
 			w.step()
@@ -273,11 +275,20 @@ func TestStepOfANewerVersion(t *testing.T) {
 			t.Errorf("%s: kept %s, want %s", name, kept, want)
 		}
 	}
-	for _, held := range []string{`-1`, `"x"`, `30`, `1e9`, `null`} {
+	for _, rest := range []string{
+		`"export":"nightly-000001","held":-1`, `"export":"nightly-000001","held":"x"`,
+		`"export":"nightly-000001","held":30`, `"export":"nightly-000001","held":1e9`,
+		`"export":"nightly-000001","held":null`,
+		// of others: they name nothing of ours
+		`"x":1`, `"export":7`, `"export":"nightly-000002"`, `"export":"../x"`, `"path":7`,
+		`"path":"102/x"`, `"path":""`, `"path":"/"`,
+	} {
 		w := newWorld(t)
-		must(t, w.p.Handle(t.Context(), []byte(`{"step":"dance","held":`+held+`}`)))
-		if _, waits := w.queue.Next(); waits || len(w.keptMessages()) != 1 {
-			t.Errorf("held %s: it was sent on", held)
+		w.step()
+		before, _ := w.queue.Next()
+		must(t, w.p.Handle(t.Context(), []byte(`{"step":"dance",`+rest+`}`)))
+		if next, _ := w.queue.Next(); !next.Equal(before) || len(w.keptMessages()) != 1 {
+			t.Errorf("%s: it was sent on", rest)
 		}
 	}
 }
