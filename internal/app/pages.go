@@ -106,10 +106,10 @@ func (b behindPages) Tables(
 		return out, err
 	}
 	d, err := describe(ctx, b.App, tables)
+	out.Approximate, out.Local = d.Approximate, d.Local
 	if err != nil {
 		return out, err
 	}
-	out.Approximate, out.Local = d.Approximate, d.Local
 	if d.Uncounted != nil {
 		out.Uncounted = d.Uncounted.Error()
 	}

@@ -2,7 +2,9 @@ package statuspage
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -24,7 +26,7 @@ type Tables struct {
 	Uncounted string
 	// Approximate is set if the numbers are the warehouse's own, which calls them approximate.
 	Approximate bool
-	// Local is set if asking wakes no server.
+	// Local is set if asking wakes no server, with an error too.
 	Local bool
 }
 
@@ -127,7 +129,7 @@ func (c *count) due(now, changed time.Time) bool {
 		return false
 	case c.triedAt.IsZero():
 		return true
-	case c.err == nil && c.tables.Local:
+	case c.tables.Local:
 		return age >= askLocalEvery
 	case changed.After(c.changed):
 		return age >= askEvery
@@ -144,7 +146,7 @@ func (c *counts) ask(ctx context.Context, plan pipeline.Plan, of *count) {
 	ctx, stop := context.WithTimeoutCause(ctx, askFor,
 		fault.Transientf("the warehouse did not answer within %v", askFor))
 	defer stop()
-	tables, err := c.Tables(ctx, plan)
+	tables, err := c.describe(ctx, plan)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		err = cause
 	}
@@ -158,9 +160,23 @@ func (c *counts) ask(ctx context.Context, plan pipeline.Plan, of *count) {
 	of.done, of.err = nil, err
 	if err != nil {
 		of.failures++
+		of.tables.Local = tables.Local
 		return
 	}
 	of.tables, of.at, of.failures = tables, of.triedAt, 0
+}
+
+// describe asks the Counter. A panic on a goroutine of its own would end the process.
+func (c *counts) describe(ctx context.Context, plan pipeline.Plan) (tables Tables, err error) {
+	defer func() {
+		if v := recover(); v != nil {
+			what := fmt.Sprintf("a value of type %T", v) // the value may quote health data
+			c.log.LogAttrs(ctx, slog.LevelError, "panic", slog.String("what", what),
+				slog.String("stack", string(debug.Stack())))
+			err = fault.Permanentf("the program has a fault: report it with the stack in the log")
+		}
+	}()
+	return c.Tables(ctx, plan)
 }
 
 // waitFor waits a moment for the questions about some plans.

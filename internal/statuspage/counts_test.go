@@ -136,6 +136,30 @@ func TestAFileIsAskedAgainWithoutAnExport(t *testing.T) {
 	}
 }
 
+// A file that a commit holds is asked again soon.
+func TestAFileThatIsInUseIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	a := newAsking(func() (Tables, error) {
+		return Tables{Local: true}, errors.New("the file is in use")
+	})
+	for range 20 {
+		a.look(t, time.Time{})
+		a.clock = a.clock.Add(time.Second)
+	}
+	if n := a.counter.questions(); n != 4 {
+		t.Errorf("%d questions in 20 seconds", n)
+	}
+}
+
+func TestAPanicOfTheWarehouseEndsNothing(t *testing.T) {
+	t.Parallel()
+	a := newAsking(func() (Tables, error) { panic("Zebulon-Qx7") })
+	if _, _, why := a.look(t, time.Time{}); !strings.Contains(why, "the program has a fault") ||
+		strings.Contains(why, "Zebulon") {
+		t.Errorf("%q", why)
+	}
+}
+
 func TestAFailingWarehouseIsAskedLessAndLess(t *testing.T) {
 	t.Parallel()
 	a := newAsking(rowsOf(1204))

@@ -277,6 +277,28 @@ func TestAnIncompleteExportHasItsRemedy(t *testing.T) {
 	}
 }
 
+// The page shows everything else while the warehouse wakes up.
+func TestThePageOfTablesDoesNotWaitForTheWarehouse(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, pipeline.Plan{Name: "nightly", Level: records.LevelSystem, Schema: "fhir"})
+	w.asleep = make(chan struct{})
+	w.open()
+	w.loaded(t, "nightly", 1, now.Add(-time.Hour))
+	w.put(t, "plans/nightly", records.PlanRecord{
+		Seq: 1, Current: "nightly-000001", RequestedAt: now,
+	})
+	w.catch(t)
+	html := w.get(t, "/tables").Body.String()
+	for _, want := range []string{
+		"Complete as of 2026-11-30", "Rows are not known: The warehouse has not answered yet",
+	} {
+		if !strings.Contains(html, want) {
+			t.Errorf("the page does not show %q:\n%s", want, html)
+		}
+	}
+	close(w.asleep)
+}
+
 func TestEmptyAppHasAllPages(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -44,6 +44,9 @@ type world struct {
 	requests atomic.Int64
 	landAt   time.Time // of the next file of the lake
 
+	// asleep, if not nil, holds the answers of the warehouse until it is closed.
+	asleep chan struct{}
+
 	plansErr, ledgerErr, operatorErr error
 	started, cancelled               []string
 	window                           records.Window
@@ -66,12 +69,16 @@ func newWorld(t testing.TB, plans ...pipeline.Plan) *world {
 // open makes a site that remembers nothing.
 func (w *world) open() {
 	w.requests.Store(0)
+	patience := time.Minute
+	if w.asleep != nil {
+		patience = time.Millisecond
+	}
 	w.Site = statuspage.New(statuspage.Options{
 		Journal: countedJournal{w.journal, &w.requests}, Lake: countedLake{w.lake, &w.requests},
 		Ledger: ports{w}, Plans: ports{w}, Operator: ports{w}, Counter: ports{w},
 		Now: func() time.Time { return now },
 		Log: slog.New(slog.NewTextHandler(&w.log, nil)), Version: "v1.2.3",
-		Patience: time.Minute,
+		Patience: patience,
 	})
 }
 
@@ -129,6 +136,9 @@ func (w ports) Cancel(_ context.Context, export string) error {
 }
 
 func (w ports) Tables(_ context.Context, plan pipeline.Plan) (statuspage.Tables, error) {
+	if w.asleep != nil {
+		<-w.asleep
+	}
 	rows := func(n int64) *int64 { return &n }
 	if plan.Name != "nightly" {
 		return statuspage.Tables{Uncounted: "the views read files", Rows: []statuspage.TableRows{

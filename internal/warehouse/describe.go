@@ -39,7 +39,8 @@ type Description struct {
 	// Approximate is set if the numbers of rows are the engine's own counts, which it calls
 	// approximate.
 	Approximate bool
-	// Local is set if the tables are in a file of this machine, so that asking wakes no server.
+	// Local is set if the tables are in a file of this machine, so that asking wakes no server. It
+	// is valid with an error too.
 	Local bool
 	// Plan is the plan that has loaded the tables, and CompleteAt the greatest end of its exports
 	// that loaded everything. Both come from the table of exports, and are empty without it.

@@ -131,7 +131,8 @@ func refusedCount(t statements.Target, err error) error {
 		Class: fault.Of(err), Remedy: fault.Remedy(err),
 		Err: fmt.Errorf("the server does not tell the numbers of rows: %s", text),
 	}
-	if right := statements.RightToCount(t.Engine); right != "" && out.Class == fault.Permanent {
+	if right := statements.RightToCount(t.Engine); right != "" &&
+		(out.Class == fault.Permanent || !tds.Known(err)) {
 		out.Remedy = "the right to see them also shows the statements of others; " +
 			"an administrator grants it by: " + right
 	}

@@ -23,7 +23,7 @@ func (engine) Describe(
 	}
 	if o.Published == nil {
 		return out, fault.Permanentf("the views of the serverless pool are described by the " +
-			"published files: give the settings of the storage account")
+			"published files: leave out --to, and give the settings of the app")
 	}
 	there, err := listParts(ctx, o.Published, p.Schema+"/")
 	if err != nil {

@@ -57,7 +57,7 @@ func TestDescribeAsksNoPool(t *testing.T) {
 	}
 	if _, err := engine.Describe(t.Context(), address, p,
 		warehouse.DescribeOptions{}); err == nil ||
-		!strings.Contains(err.Error(), "give the settings of the storage account") {
+		!strings.Contains(err.Error(), "give the settings of the app") {
 		t.Errorf("without published files: %v", err)
 	}
 }
