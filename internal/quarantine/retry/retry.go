@@ -118,6 +118,9 @@ func (r Retryer) open(ctx context.Context, id string) (*work, error) {
 				e.Plan,
 		}
 	}
+	if err := records.CheckTables(ctx, r.Journal, e.Schema); err != nil {
+		return nil, err
+	}
 	w := &work{Retryer: r, export: e, committed: map[[2]string]bool{}}
 	if w.jobs, err = store.Jobs(ctx, e); err != nil {
 		return nil, err
