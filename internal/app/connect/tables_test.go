@@ -12,12 +12,15 @@ import (
 
 	"fhirsynapse/internal/app"
 	"fhirsynapse/internal/azfunc"
+	"fhirsynapse/internal/emulator/sqlserver"
+	"fhirsynapse/internal/emulator/sqlserver/tables"
 	"fhirsynapse/internal/flatten"
 	"fhirsynapse/internal/pipeline"
 	"fhirsynapse/internal/pipeline/records"
 	"fhirsynapse/internal/sandbox"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/duckdb"
+	"fhirsynapse/internal/warehouse/open"
 )
 
 const (
@@ -28,8 +31,9 @@ const (
 `
 )
 
-// load puts two patients into the tables of the world's plan, as an export up to till does.
-func load(t *testing.T, w *sandbox.World, till time.Time) {
+// load puts two patients into the tables of the world's plan, as an export up to till does. setting
+// is the setting Warehouse.
+func load(t *testing.T, w *sandbox.World, setting string, till time.Time) {
 	t.Helper()
 	ctx, lake := t.Context(), w.App.Lake()
 	must := func(err error) {
@@ -50,7 +54,8 @@ func load(t *testing.T, w *sandbox.World, till time.Time) {
 		Plan: "demo", Export: loaded, Type: "Patient", Path: landed.Path, Dir: dir,
 	}, strings.NewReader(patients))
 	must(err)
-	opened, err := duckdb.Engine().Open(strings.TrimPrefix(w.Settings()["Warehouse"], "duckdb:"),
+	scheme, address, _ := strings.Cut(setting, ":")
+	opened, err := engines()[scheme].Open(address,
 		warehouse.OpenOptions{Lake: lake, Views: views, Now: time.Now})
 	must(err)
 	must(opened.Commit(ctx, pipeline.Batch{
@@ -84,12 +89,19 @@ func load(t *testing.T, w *sandbox.World, till time.Time) {
 	}))
 }
 
+// engines returns the engines that the tests have a server or a file for.
+func engines() warehouse.Engines {
+	all := open.Engines()
+	all["duckdb"] = duckdb.Engine()
+	return all
+}
+
 func tablesOperator(t *testing.T, settings map[string]string) app.Operator {
 	t.Helper()
 	return app.Operator{
 		Environment: app.Environment{
 			Environ: environ(settings), ReadFile: os.ReadFile, Now: time.Now,
-			Engines: warehouse.Engines{"duckdb": duckdb.Engine()},
+			Engines: engines(),
 		},
 		Log: slog.New(slog.NewTextHandler(t.Output(), nil)),
 	}
@@ -123,7 +135,7 @@ func TestTheTablesOfAnApp(t *testing.T) {
 		!strings.Contains(err.Error(), "no such plan in the configuration, which has demo") {
 		t.Errorf("%v", err)
 	}
-	load(t, w, till)
+	load(t, w, settings["Warehouse"], till)
 	list, err := o.Tables(ctx, "demo")
 	if err != nil || len(list.Unknown)+len(list.Notes) != 0 {
 		t.Fatalf("%+v, %v", list, err)
@@ -181,8 +193,8 @@ func TestTheTablesOfAnApp(t *testing.T) {
 func TestTheTablesOfAnAppWithoutItsJournal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	load(t, w, time.Now())
 	settings := w.Settings()
+	load(t, w, settings["Warehouse"], time.Now())
 	settings["JournalContainer"] = "not-there"
 	list, err := tablesOperator(t, settings).Tables(t.Context(), "")
 	if err != nil || len(list.Unknown) != 1 ||
@@ -191,6 +203,42 @@ func TestTheTablesOfAnAppWithoutItsJournal(t *testing.T) {
 	}
 	if p := tableNamed(list, "patient"); p.Rows == nil || *p.Rows != 2 || !p.CompleteAt.IsZero() {
 		t.Errorf("%+v", p)
+	}
+}
+
+// The rows are the count of the server, and the ledger there tells which exports stand.
+func TestTheTablesOfAnAppWithAServer(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	db := tables.New(tables.Options{RowVersions: true})
+	server, err := sqlserver.Listen(sqlserver.Options{Sessions: db.Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = server.Close() })
+	settings := w.Settings()
+	settings["Warehouse"] = server.URL("someone", "secret", "fhir")
+	till := time.Now().UTC().Truncate(time.Second)
+	load(t, w, settings["Warehouse"], till)
+	list, err := tablesOperator(t, settings).Tables(t.Context(), "")
+	if err != nil || len(list.Unknown)+len(list.Notes) != 0 {
+		t.Fatalf("%+v, %v", list, err)
+	}
+	if p := tableNamed(list, "patient"); p.Rows == nil || *p.Rows != 2 || !p.Approximate ||
+		!p.CompleteAt.Equal(till) || len(p.Drift) != 0 {
+		t.Errorf("%+v", p)
+	}
+	// A warehouse that was emptied has no export to build on.
+	empty := tables.New(tables.Options{RowVersions: true})
+	other, err := sqlserver.Listen(sqlserver.Options{Sessions: empty.Session})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = other.Close() })
+	settings["Warehouse"] = other.URL("someone", "secret", "fhir")
+	if list, err = tablesOperator(t, settings).Tables(t.Context(), ""); err != nil ||
+		len(list.Tables)+len(list.Unknown) != 0 {
+		t.Errorf("%+v, %v", list, err)
 	}
 }
 
