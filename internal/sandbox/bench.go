@@ -148,7 +148,7 @@ func (b Bench) compare(ctx context.Context, staged string, size int64) error {
 	return nil
 }
 
-// more returns by how many percent the median of the second is above that of the first.
+// more returns by how many percent the second median is greater than the first one.
 func more(of [2][]float64) float64 {
 	median := func(v []float64) float64 {
 		slices.Sort(v)

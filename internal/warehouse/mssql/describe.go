@@ -9,7 +9,6 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -21,17 +20,7 @@ var _ warehouse.Describer = engine{}
 func (e engine) Describe(
 	ctx context.Context, address string, p warehouse.PlanTables, _ warehouse.DescribeOptions,
 ) (out warehouse.Description, err error) {
-	address, _ = tds.Take(address,
-		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
-	server, err := tds.ParseServer(e.name, address)
-	if err != nil {
-		return out, err
-	}
-	kind, err := statements.For(e.name)
-	if err != nil {
-		return out, err
-	}
-	pool, err := tds.Connect(server, tds.Options{Statements: 1})
+	pool, _, kind, err := e.connect(address)
 	if err != nil {
 		return out, err
 	}

@@ -36,10 +36,30 @@ func storedAs(own map[string]string) (storage.Options, []storage.Fault) {
 	return storage.Parse(own[storage.SettingStorage], own[storage.SettingDistribute], columns)
 }
 
+// take returns an address without the parameters of this package, and these parameters.
+func take(address string) (server string, own map[string]string) {
+	return tds.Take(address,
+		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
+}
+
+// connect returns connections to the server of an address, for commands that only look.
+func (e engine) connect(address string) (
+	pool *tds.Pool, server tds.Server, kind statements.Engine, err error,
+) {
+	address, _ = take(address)
+	if server, err = tds.ParseServer(e.name, address); err != nil {
+		return nil, server, kind, err
+	}
+	if kind, err = statements.For(e.name); err != nil {
+		return nil, server, kind, err
+	}
+	pool, err = tds.Connect(server, tds.Options{Statements: 1})
+	return pool, server, kind, err
+}
+
 // Open implements warehouse.Engine.
 func (e engine) Open(address string, r warehouse.OpenOptions) (to warehouse.Opened, err error) {
-	address, own := tds.Take(address,
-		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
+	address, own := take(address)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return to, err

@@ -8,7 +8,6 @@ import (
 
 	"fhirsynapse/internal/fault"
 	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/setup"
@@ -21,17 +20,7 @@ var _ warehouse.Inspector = engine{}
 func (e engine) Inspect(
 	ctx context.Context, address string, plans []warehouse.PlanTables,
 ) (out warehouse.Inspection, err error) {
-	address, _ = tds.Take(address,
-		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
-	server, err := tds.ParseServer(e.name, address)
-	if err != nil {
-		return out, err
-	}
-	kind, err := statements.For(e.name)
-	if err != nil {
-		return out, err
-	}
-	pool, err := tds.Connect(server, tds.Options{Statements: 1})
+	pool, server, kind, err := e.connect(address)
 	if err != nil {
 		return out, err
 	}

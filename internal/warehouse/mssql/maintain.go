@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"fhirsynapse/internal/flatten"
-	"fhirsynapse/internal/storage"
 	"fhirsynapse/internal/warehouse"
 	"fhirsynapse/internal/warehouse/mssql/statements"
 	"fhirsynapse/internal/warehouse/tds"
@@ -17,8 +16,7 @@ import (
 func (e engine) Maintain(
 	ctx context.Context, address string, m warehouse.Maintenance,
 ) (err error) {
-	address, own := tds.Take(address,
-		append([]string{paramCommitRows, paramCopy, paramIndexes}, storage.Settings...)...)
+	address, own := take(address)
 	server, err := tds.ParseServer(e.name, address)
 	if err != nil {
 		return err
