@@ -44,7 +44,8 @@ demo: need-all ## everything on this machine, once: full export, changes, increm
 
 .PHONY: run
 run: need-all ## the same, staying up, with the status page at the address that it prints
-	@$(GO) run ./cmd/sandbox run $(DEMO_FLAGS)
+	@$(GO) build -o out/sandbox ./cmd/sandbox
+	@out/sandbox run $(DEMO_FLAGS)
 
 .PHONY: bench
 bench: need-go need-cxx ## the handler's cold start, the engine beside DuckDB's reader, and a load into FHIRSYNAPSE_SQLSERVER_DSN: MEGABYTES=<n> (200), RUNS=<n> (5), DATA=<folder>
