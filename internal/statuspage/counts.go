@@ -208,7 +208,7 @@ type answer struct {
 	tables Tables
 	// at is the time of the rows; zero if they are not known.
 	at time.Time
-	// why is the reason why there are no rows, or no newer ones.
+	// why says, for people, why rows are missing or old.
 	why string
 	// pending is set until the first answer.
 	pending bool

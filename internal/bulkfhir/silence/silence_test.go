@@ -139,7 +139,7 @@ func (w *world) run(t *testing.T, args []string, env map[string]string, c cli.Co
 		case <-time.After(least):
 		}
 		tick, enough, late := w.second()
-		if late { // where a disk is slow, requests alone are no measure
+		if late { // a slow disk does not slow the requests
 			least = 20 * time.Millisecond
 		}
 		if enough {

@@ -9,7 +9,7 @@ import (
 )
 
 // ChangesQuery returns the last commit of each resource type that wrote rows: its time, and the
-// number of its views. It reports false if there is no ledger. Before the first commit of this
+// number of its views. Without a ledger it reports false. Before the first commit of this
 // version the ledger is in the plan's schema.
 func ChangesQuery(t Target, there Catalog) (Statement, bool) {
 	ledger := t.ledger(t.Schema)
@@ -26,8 +26,8 @@ func ChangesQuery(t Target, there Catalog) (Statement, bool) {
 	}, true
 }
 
-// CompleteQuery returns the greatest end of the exports that loaded everything, by plan. It reports
-// false if there is no table of exports.
+// CompleteQuery returns the greatest end of the exports that loaded everything, by plan.
+// Without a table of exports it reports false.
 func CompleteQuery(t Target, there Catalog) (Statement, bool) {
 	exports := Table{Schema: t.Schema, Name: warehouse.ExportsTable}
 	return Statement{

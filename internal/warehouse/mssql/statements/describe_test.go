@@ -2,11 +2,8 @@ package statements_test
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
-
-	"github.com/google/go-cmp/cmp"
 
 	"fhirsynapse/internal/sof/tsql"
 	"fhirsynapse/internal/warehouse/mssql/statements"
@@ -35,19 +32,7 @@ func TestTheStatementsThatDescribeTables(t *testing.T) {
 			fmt.Fprintf(&b, "-- %s on %s\n%s;\n\n", st.Step, name, st.Text)
 		}
 	}
-	const path = "testdata/describe.sql"
-	if *update {
-		if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if d := cmp.Diff(string(want), b.String()); d != "" {
-		t.Errorf("statements (-want +got), see -update:\n%s", d)
-	}
+	golden(t, "describe.sql", b.String())
 }
 
 // Tables of an older version have their ledger in the plan's schema.

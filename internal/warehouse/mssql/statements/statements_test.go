@@ -106,6 +106,24 @@ func copies(a statements.Attempt) []statements.Statement {
 	return out
 }
 
+// golden compares statements with a file of testdata.
+func golden(t *testing.T, file, got string) {
+	t.Helper()
+	path := filepath.Join("testdata", file)
+	if *update {
+		if err := os.WriteFile(path, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if d := cmp.Diff(string(want), got); d != "" {
+		t.Errorf("statements (-want +got), see -update:\n%s", d)
+	}
+}
+
 func TestTheStatementsOfACommit(t *testing.T) {
 	t.Parallel()
 	for _, name := range []tsql.Engine{tsql.SQLServer, tsql.Dedicated, tsql.Fabric} {
@@ -115,19 +133,7 @@ func TestTheStatementsOfACommit(t *testing.T) {
 			for _, s := range story(t, attempt(t, name)) {
 				fmt.Fprintf(&b, "-- %s\n%s;\n\n", s.Step, s.Text)
 			}
-			path := filepath.Join("testdata", string(name)+".sql")
-			if *update {
-				if err := os.WriteFile(path, []byte(b.String()), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if d := cmp.Diff(string(want), b.String()); d != "" {
-				t.Errorf("statements (-want +got), see -update:\n%s", d)
-			}
+			golden(t, string(name)+".sql", b.String())
 		})
 	}
 }
